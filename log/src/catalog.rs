@@ -1,0 +1,139 @@
+//! The catalog: what is defined now, folded from the changes of the log (L3).
+//!
+//! `apply` is the whole fold. It never refuses: what stands in the log has been decided before.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Change, ScanClassDefinition, SegmentKind, SegmentMeta, Sequence, Signal, SignalId,
+    SourceDefinition, UserDefinition,
+};
+
+/// Everything defined, as of `sequence`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Catalog {
+    /// The newest change that is folded in.
+    pub sequence: Sequence,
+    signals: BTreeMap<SignalId, Arc<Signal>>,
+    #[serde(skip)]
+    by_tag: HashMap<String, SignalId>,
+    /// Sources by name.
+    pub sources: BTreeMap<String, Arc<SourceDefinition>>,
+    /// Scan classes by name.
+    pub scan_classes: BTreeMap<String, ScanClassDefinition>,
+    /// Accounts by name.
+    pub users: BTreeMap<String, UserDefinition>,
+    /// The live segments and how far they reach.
+    pub manifest: Arc<Manifest>,
+}
+
+/// The live segments and the sequence they reach.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Samples up to here are in segments, later ones in the log (C2).
+    pub through: Sequence,
+    /// Published files by path.
+    pub segments: BTreeMap<String, Arc<SegmentMeta>>,
+}
+
+impl Manifest {
+    /// The segments of one kind.
+    pub fn of_kind(&self, kind: SegmentKind) -> impl Iterator<Item = &Arc<SegmentMeta>> {
+        self.segments.values().filter(move |segment| segment.kind == kind)
+    }
+
+    /// Samples in segments.
+    pub fn samples(&self) -> u64 {
+        self.of_kind(SegmentKind::Samples).map(|segment| segment.rows).sum()
+    }
+}
+
+impl Catalog {
+    /// Folds one change in.
+    pub fn apply(&mut self, sequence: Sequence, change: &Change) {
+        self.sequence = sequence;
+        match change {
+            Change::SignalDefined(signal)
+            | Change::SignalChanged(signal)
+            | Change::SignalRetired(signal) => self.put_signal(signal),
+            Change::SourceDefined(source) | Change::SourceChanged(source) => {
+                self.sources.insert(source.name.clone(), Arc::new(source.clone()));
+            }
+            Change::SourceRetired { name } => {
+                self.sources.remove(name);
+            }
+            Change::ScanClassDefined(class) => {
+                self.scan_classes.insert(class.name.clone(), class.clone());
+            }
+            Change::UserDefined(user) | Change::UserPasswordChanged(user) => {
+                self.users.insert(user.name.clone(), user.clone());
+            }
+            Change::SegmentsCommitted { add, through } => {
+                let manifest = Arc::make_mut(&mut self.manifest);
+                manifest.through = *through;
+                insert_all(manifest, add);
+            }
+            Change::SegmentsMerged { add, remove } => {
+                let manifest = Arc::make_mut(&mut self.manifest);
+                for path in remove {
+                    manifest.segments.remove(path);
+                }
+                insert_all(manifest, add);
+            }
+        }
+    }
+
+    fn put_signal(&mut self, signal: &Signal) {
+        if let Some(old) = self.signals.get(&signal.id)
+            && self.by_tag.get(&old.definition.tag) == Some(&signal.id)
+        {
+            self.by_tag.remove(&old.definition.tag);
+        }
+        if !signal.retired {
+            self.by_tag.insert(signal.definition.tag.clone(), signal.id);
+        }
+        self.signals.insert(signal.id, Arc::new(signal.clone()));
+    }
+
+    /// Rebuilds what is derived after reading a snapshot.
+    pub(crate) fn reindex(&mut self) {
+        self.by_tag = self
+            .live_signals()
+            .map(|signal| (signal.definition.tag.clone(), signal.id))
+            .collect();
+    }
+
+    /// A signal by its id, retired or not.
+    pub fn signal(&self, id: SignalId) -> Option<&Arc<Signal>> {
+        self.signals.get(&id)
+    }
+
+    /// A live signal by its tag.
+    pub fn signal_by_tag(&self, tag: &str) -> Option<&Arc<Signal>> {
+        self.signals.get(self.by_tag.get(tag)?)
+    }
+
+    /// All signals, retired ones too, in the order of their ids.
+    pub fn signals(&self) -> impl Iterator<Item = &Arc<Signal>> {
+        self.signals.values()
+    }
+
+    /// The signals that are not retired, in the order of their ids.
+    pub fn live_signals(&self) -> impl Iterator<Item = &Arc<Signal>> {
+        self.signals.values().filter(|signal| !signal.retired)
+    }
+
+    /// The id that the next new signal gets.
+    pub fn next_signal_id(&self) -> SignalId {
+        self.signals.last_key_value().map_or(SignalId(1), |(id, _)| SignalId(id.0 + 1))
+    }
+}
+
+fn insert_all(manifest: &mut Manifest, add: &[SegmentMeta]) {
+    for segment in add {
+        manifest.segments.insert(segment.path.clone(), Arc::new(segment.clone()));
+    }
+}
