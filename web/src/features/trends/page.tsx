@@ -1,0 +1,4 @@
+// Placeholder while the trend is being written.
+export function TrendPage() {
+  return null
+}

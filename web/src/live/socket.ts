@@ -1,0 +1,99 @@
+// The one socket of the page: connects, tries again for ever, and says how the link is.
+// What the messages mean is the hub's business.
+import { createClient, type Client } from 'graphql-ws'
+import type { TypedDocumentString } from '../api/generated/graphql'
+
+export type Link =
+  | { kind: 'connecting' }
+  | { kind: 'live'; roundTripMs: number | null }
+  | { kind: 'lost'; since: number }
+
+export interface LiveSocket {
+  link(): Link
+  onLink(listener: () => void): () => void
+  /** Delivers until disposed. A lost link is taken up again by itself, beginning with a fresh snapshot. */
+  subscribe<T, V extends Record<string, unknown>>(
+    document: TypedDocumentString<T, V>,
+    variables: V,
+    next: (data: T) => void,
+  ): () => void
+  close(): void
+}
+
+const pingEveryMs = 4_000
+const pongWithinMs = 6_000
+const longestWaitMs = 10_000
+
+export function openSocket(url: string): LiveSocket {
+  let link: Link = { kind: 'connecting' }
+  const listeners = new Set<() => void>()
+  let openedAt = 0
+  let pingedAt = 0
+  let pongTimer: ReturnType<typeof setTimeout> | undefined
+
+  const become = (next: Link) => {
+    link = next
+    for (const listener of listeners) listener()
+  }
+
+  const client: Client = createClient({
+    url,
+    lazy: true,
+    lazyCloseTimeout: 3_000,
+    keepAlive: pingEveryMs,
+    retryAttempts: Infinity,
+    shouldRetry: () => true,
+    retryWait: async (retries) => {
+      const wait = Math.min(longestWaitMs, 250 * 2 ** retries)
+      await new Promise((resolve) => setTimeout(resolve, wait * (0.75 + Math.random() / 2)))
+    },
+    on: {
+      opened: () => {
+        openedAt = performance.now()
+      },
+      connected: () => become({ kind: 'live', roundTripMs: performance.now() - openedAt }),
+      ping: (received) => {
+        if (received) return
+        pingedAt = performance.now()
+        pongTimer = setTimeout(() => client.terminate(), pongWithinMs)
+      },
+      pong: (received) => {
+        if (!received) return
+        clearTimeout(pongTimer)
+        become({ kind: 'live', roundTripMs: performance.now() - pingedAt })
+      },
+      closed: (event) => {
+        clearTimeout(pongTimer)
+        // 1000 is our own wish: nobody listens any more.
+        if ((event as CloseEvent).code === 1000) become({ kind: 'connecting' })
+        else if (link.kind !== 'lost') become({ kind: 'lost', since: Date.now() })
+      },
+    },
+  })
+
+  return {
+    link: () => link,
+    onLink: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    subscribe: (document, variables, next) =>
+      client.subscribe<never>(
+        { query: document.toString(), variables },
+        {
+          next: (message) => {
+            if (message.data) next(message.data)
+          },
+          error: () => {
+            // A link that ends is reported by `closed`; an operation that the server refuses has no
+            // better place to go: the values stay as they are and age by the clock.
+          },
+          complete: () => {},
+        },
+      ),
+    close: () => {
+      clearTimeout(pongTimer)
+      void client.dispose()
+    },
+  }
+}
