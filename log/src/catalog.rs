@@ -5,20 +5,17 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     Change, ScanClassDefinition, SegmentKind, SegmentMeta, Sequence, Signal, SignalId,
     SourceDefinition, UserDefinition,
 };
 
 /// Everything defined, as of `sequence`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Catalog {
     /// The newest change that is folded in.
     pub sequence: Sequence,
     signals: BTreeMap<SignalId, Arc<Signal>>,
-    #[serde(skip)]
     by_tag: HashMap<String, SignalId>,
     /// Sources by name.
     pub sources: BTreeMap<String, Arc<SourceDefinition>>,
@@ -31,7 +28,7 @@ pub struct Catalog {
 }
 
 /// The live segments and the sequence they reach.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// Samples up to here are in segments, later ones in the log (C2).
     pub through: Sequence,
@@ -98,12 +95,21 @@ impl Catalog {
         self.signals.insert(signal.id, Arc::new(signal.clone()));
     }
 
-    /// Rebuilds what is derived after reading a snapshot.
-    pub(crate) fn reindex(&mut self) {
-        self.by_tag = self
-            .live_signals()
-            .map(|signal| (signal.definition.tag.clone(), signal.id))
-            .collect();
+    /// The fewest changes that fold to this catalog: what a snapshot of it holds.
+    pub fn changes(&self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let retired = |signal: &Signal| match signal.retired {
+            true => Change::SignalRetired(signal.clone()),
+            false => Change::SignalDefined(signal.clone()),
+        };
+        changes.extend(self.users.values().cloned().map(Change::UserDefined));
+        changes.extend(self.scan_classes.values().cloned().map(Change::ScanClassDefined));
+        let sources = self.sources.values();
+        changes.extend(sources.map(|source| Change::SourceDefined((**source).clone())));
+        changes.extend(self.signals.values().map(|signal| retired(signal)));
+        let add = self.manifest.segments.values().map(|segment| (**segment).clone()).collect();
+        changes.push(Change::SegmentsCommitted { add, through: self.manifest.through });
+        changes
     }
 
     /// A signal by its id, retired or not.

@@ -6,9 +6,7 @@
 use std::sync::Arc;
 
 use crate::bytes::{Reader, write_varint, write_zigzag};
-use crate::{
-    BatchId, Change, Entry, Event, Run, RunKind, Samples, Sequence, SignalId, Timestamp,
-};
+use crate::{BatchId, Change, Entry, Event, Run, RunKind, Samples, Sequence, SignalId, Timestamp};
 
 /// Version of the entry's layout that is written.
 pub const ENTRY_VERSION: u8 = 1;
@@ -311,14 +309,14 @@ mod tests {
     }
 
     fn sample() -> impl Strategy<Value = Sample> {
-        (0_u32..5, any::<i64>(), value(), any::<u32>()).prop_map(|(signal, time, value, quality)| {
-            Sample {
+        (0_u32..5, any::<i64>(), value(), any::<u32>()).prop_map(
+            |(signal, time, value, quality)| Sample {
                 signal: SignalId(signal),
                 time: Timestamp::from_micros(time),
                 value,
                 quality: Quality(quality),
-            }
-        })
+            },
+        )
     }
 
     fn entry(rows: Vec<Sample>) -> Entry {
@@ -332,6 +330,7 @@ mod tests {
     }
 
     /// Bit for bit, so that NaN equals NaN.
+    #[expect(clippy::type_complexity, reason = "a tuple to compare, not a type to keep")]
     fn shape(entry: &Entry) -> (Vec<Run>, Vec<i64>, Vec<u32>, Vec<u64>, Vec<Arc<str>>) {
         let Event::Samples(s) = &entry.event else { panic!("not samples") };
         (s.runs.clone(), s.times.clone(), s.qualities.clone(), s.bits.clone(), s.texts.clone())
@@ -356,7 +355,7 @@ mod tests {
             let entry = entry(rows);
             let mut bytes = encode(&entry).unwrap();
             let place = place.index(bytes.len());
-            bytes[place] ^= 1 << bit;
+            bytes[place] ^= 1_u8 << bit;
             prop_assert!(decode(entry.sequence, &bytes).is_err(), "L6: byte {place} bit {bit}");
         }
 

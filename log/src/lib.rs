@@ -7,16 +7,25 @@
 mod bytes;
 mod catalog;
 pub mod codec;
+mod committer;
 mod decide;
 mod definition;
 mod event;
+mod last;
+mod log;
+mod open;
 mod quality;
 mod sample;
 mod samples;
+mod snapshot;
+mod state;
+mod store;
+mod tail;
 mod time;
 mod value;
 
 pub use catalog::{Catalog, Manifest};
+pub use committer::{AppendError, SubmitError, Submitted};
 pub use decide::{
     Command, NAME_BYTES_MAX, Refusal, SCAN_PERIOD_MS_MAX, SCAN_PERIOD_MS_MIN, decide,
 };
@@ -25,8 +34,13 @@ pub use definition::{
     UserDefinition,
 };
 pub use event::{Change, Entry, Event};
+pub use last::{LastValue, LastValues};
+pub use log::{Follower, Log, QUEUE_ROWS_MAX, ReadError, Subscription, SubscriptionEnd};
+pub use open::{FOLDER_VERSION, OpenError};
 pub use quality::{Quality, Severity};
 pub use sample::{BatchId, Sample, Sequence, SignalId};
 pub use samples::{Run, RunKind, Samples};
+pub use state::{GROUPS_BUFFERED_MAX, Group, LogOptions, Snapshot, TestSwitches};
+pub use tail::{Rows, Tail};
 pub use time::{Clock, HandClock, NotATime, SystemClock, Timestamp};
 pub use value::{Value, ValueType};

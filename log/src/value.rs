@@ -57,12 +57,16 @@ impl Value {
     /// This value as one of type `wanted`, if nothing is lost by it.
     pub fn into_type(self, wanted: ValueType) -> Option<Value> {
         match (self, wanted) {
-            (Value::Int(x), ValueType::Float) if x as f64 as i64 == x => Some(Value::Float(x as f64)),
+            (Value::Int(x), ValueType::Float) if is_integer(x as f64) => {
+                Some(Value::Float(x as f64))
+            }
             (Value::Float(x), ValueType::Int) if is_integer(x) => Some(Value::Int(x as i64)),
             (Value::Bool(x), ValueType::Int) => Some(Value::Int(i64::from(x))),
             (Value::Bool(x), ValueType::Float) => Some(Value::Float(f64::from(u8::from(x)))),
             (Value::Int(x @ (0 | 1)), ValueType::Bool) => Some(Value::Bool(x == 1)),
-            (Value::Float(x), ValueType::Bool) if x == 0.0 || x == 1.0 => Some(Value::Bool(x == 1.0)),
+            (Value::Float(x), ValueType::Bool) if x == 0.0 || x == 1.0 => {
+                Some(Value::Bool(x == 1.0))
+            }
             (value, wanted) if value.value_type() == wanted => Some(value),
             _ => None,
         }

@@ -1,0 +1,468 @@
+//! The one writer: a thread that gathers requests into groups and makes each group durable.
+//!
+//! A group is decided, encoded, written and synced as one batch; only then does anything become
+//! visible, and only then is anything acknowledged (L2). While one group syncs, the next gathers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::codec;
+use crate::state::{Group, Shared, Snapshot};
+use crate::store::Commit;
+use crate::tail::Tail;
+use crate::{
+    BatchId, Catalog, Change, Command, Entry, Event, Refusal, Sample, Samples, Sequence, SignalId,
+    Timestamp, decide,
+};
+
+/// Most rows that one group takes.
+const GROUP_ROWS_MAX: usize = 1 << 20;
+/// How long the switch `ack_before_commit` holds a write back, as a system without fsync may.
+const HELD_BACK: Duration = Duration::from_millis(20);
+/// Changes after which a new snapshot of the catalog is written.
+const SNAPSHOT_EVERY_CHANGES: u64 = 1000;
+
+/// What someone wants of the log.
+pub(crate) enum Request {
+    Append {
+        author: Arc<str>,
+        batch: Option<BatchId>,
+        rows: Vec<Sample>,
+        done: oneshot::Sender<Result<Sequence, AppendError>>,
+        /// Room in the queue, given back when the request is done.
+        room: OwnedSemaphorePermit,
+    },
+    Submit {
+        author: Arc<str>,
+        command: Box<Command>,
+        done: oneshot::Sender<Result<Submitted, SubmitError>>,
+    },
+    Seal {
+        done: oneshot::Sender<Result<Option<Sequence>, SubmitError>>,
+    },
+    Close {
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// What a command became.
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    /// The sequence of the last change, or of the log if there was nothing to change.
+    pub sequence: Sequence,
+    /// The changes; none if all was as wished already.
+    pub changes: Vec<Arc<Change>>,
+}
+
+/// Why samples were not recorded. None of the batch was.
+#[derive(Clone, Debug, thiserror::Error, PartialEq)]
+pub enum AppendError {
+    /// Define the signal first.
+    #[error("there is no signal with id {0}; define it first")]
+    UnknownSignal(SignalId),
+    /// Wait for compaction, or look at why it does not get on.
+    #[error(
+        "the hot tail holds {rows} samples, which is the most; compaction is behind, try later"
+    )]
+    TailFull {
+        /// Samples in it.
+        rows: u64,
+    },
+    /// Restart ParX; what was acknowledged is safe.
+    #[error("the log stopped taking writes: {0}")]
+    Stopped(Arc<str>),
+}
+
+/// Why a command changed nothing.
+#[derive(Clone, Debug, thiserror::Error, PartialEq)]
+pub enum SubmitError {
+    /// Correct the command.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Restart ParX; what was acknowledged is safe.
+    #[error("the log stopped taking writes: {0}")]
+    Stopped(Arc<str>),
+}
+
+/// The thread's own state.
+pub(crate) struct Committer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) requests: Receiver<Request>,
+    /// The newest batch of each producer.
+    pub(crate) producers: HashMap<String, (u64, u64)>,
+    pub(crate) changes_since_snapshot: u64,
+}
+
+/// Answers that wait for the group to be durable.
+#[derive(Default)]
+struct Answers {
+    appends: Vec<(oneshot::Sender<Result<Sequence, AppendError>>, OwnedSemaphorePermit)>,
+    submits: Vec<(oneshot::Sender<Result<Submitted, SubmitError>>, Submitted)>,
+}
+
+/// A group that is being put together.
+struct Draft {
+    sequence: Sequence,
+    at: Timestamp,
+    catalog: Arc<Catalog>,
+    entries: Vec<Entry>,
+    rows: Vec<Sample>,
+    batches: Vec<BatchId>,
+    authors: Vec<Arc<str>>,
+    answers: Answers,
+    publishes: bool,
+}
+
+impl Committer {
+    /// Works until the log is closed or every handle is gone.
+    pub(crate) fn run(mut self) {
+        while let Ok(first) = self.requests.recv() {
+            let (group, end) = self.gather(first);
+            if let Err(reason) = self.commit(group) {
+                tracing::error!(%reason, "the log stopped taking writes");
+                self.shared.stop(reason.into());
+            }
+            match end {
+                Some(Request::Close { done }) => {
+                    self.write_catalog_snapshot();
+                    self.shared.stop("it was closed".into());
+                    let _ = done.send(());
+                    return;
+                }
+                Some(Request::Seal { done }) => {
+                    let _ = done.send(self.seal());
+                }
+                Some(Request::Append { .. } | Request::Submit { .. }) | None => {}
+            }
+        }
+    }
+
+    /// The requests of one group, and the one that ends it if it is of another kind.
+    fn gather(&self, first: Request) -> (Vec<Request>, Option<Request>) {
+        let deadline = Instant::now() + self.shared.options.linger;
+        let (mut group, mut rows, mut next) = (Vec::new(), 0, Some(first));
+        loop {
+            match next {
+                Some(request @ (Request::Seal { .. } | Request::Close { .. })) => {
+                    return (group, Some(request));
+                }
+                Some(request) => {
+                    if let Request::Append { rows: more, .. } = &request {
+                        rows += more.len();
+                    }
+                    group.push(request);
+                }
+                None => return (group, None),
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            next = match (rows >= GROUP_ROWS_MAX, left) {
+                (true, _) => None,
+                (false, Duration::ZERO) => self.requests.try_recv().ok(),
+                (false, left) => self.requests.recv_timeout(left).ok(),
+            };
+        }
+    }
+
+    /// Decides, writes, syncs, publishes and acknowledges one group.
+    fn commit(&mut self, requests: Vec<Request>) -> Result<(), String> {
+        if requests.is_empty() {
+            return Ok(());
+        }
+        if let Some(reason) = self.shared.stopped() {
+            requests.into_iter().for_each(|request| refuse(request, &reason));
+            return Ok(());
+        }
+        let before = self.shared.snapshot.load_full();
+        let mut draft = Draft {
+            sequence: before.sequence,
+            at: self.shared.clock.now().max(before.recorded_at),
+            catalog: before.catalog.clone(),
+            entries: Vec::new(),
+            rows: Vec::new(),
+            batches: Vec::new(),
+            authors: Vec::new(),
+            answers: Answers::default(),
+            publishes: false,
+        };
+        for request in requests {
+            self.take(&mut draft, &before, request);
+        }
+        draft.finish_samples();
+        if self.shared.options.switches.ack_before_commit {
+            draft.acknowledge();
+            std::thread::sleep(HELD_BACK);
+        }
+        let written = self.write(&mut draft);
+        match written {
+            Ok(bytes) => {
+                self.publish(&before, &mut draft, bytes);
+                draft.acknowledge();
+                Ok(())
+            }
+            Err(error) => {
+                let reason: Arc<str> = error.as_str().into();
+                draft.fail(&reason);
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts one request into the draft, or answers it at once where there is nothing to write.
+    fn take(&self, draft: &mut Draft, before: &Snapshot, request: Request) {
+        match request {
+            Request::Append { author, batch, rows, done, room } => {
+                if let Some(error) = self.append_problem(before, draft, &rows) {
+                    let _ = done.send(Err(error));
+                    return;
+                }
+                let fresh = batch.as_ref().is_none_or(|batch| self.is_new(draft, batch));
+                if fresh {
+                    draft.batches.extend(batch);
+                    draft.rows.extend(rows);
+                    if !draft.authors.contains(&author) {
+                        draft.authors.push(author);
+                    }
+                }
+                draft.answers.appends.push((done, room));
+            }
+            Request::Submit { author, command, done } => match decide(&draft.catalog, *command) {
+                Err(refusal) => {
+                    let _ = done.send(Err(refusal.into()));
+                }
+                Ok(changes) => {
+                    let changes: Vec<Arc<Change>> = changes.into_iter().map(Arc::new).collect();
+                    for change in &changes {
+                        draft.push_change(&author, change.clone());
+                    }
+                    let submitted = Submitted { sequence: draft.sequence, changes };
+                    draft.answers.submits.push((done, submitted));
+                }
+            },
+            Request::Seal { .. } | Request::Close { .. } => {}
+        }
+    }
+
+    fn append_problem(
+        &self,
+        before: &Snapshot,
+        draft: &Draft,
+        rows: &[Sample],
+    ) -> Option<AppendError> {
+        let unknown = rows.iter().find(|row| draft.catalog.signal(row.signal).is_none());
+        if let Some(row) = unknown {
+            return Some(AppendError::UnknownSignal(row.signal));
+        }
+        let hot = before.tails.iter().map(|tail| tail.rows()).sum::<u64>();
+        (hot > self.shared.options.tail_rows_max).then_some(AppendError::TailFull { rows: hot })
+    }
+
+    /// True if the batch has not been stored and is not in the draft (I3).
+    fn is_new(&self, draft: &Draft, batch: &BatchId) -> bool {
+        if self.shared.options.switches.store_batches_again {
+            return true;
+        }
+        let place = (batch.epoch, batch.sequence);
+        let stored = self.producers.get(&batch.producer).is_some_and(|last| place <= *last);
+        let drafted = draft
+            .batches
+            .iter()
+            .any(|b| b.producer == batch.producer && place <= (b.epoch, b.sequence));
+        !stored && !drafted
+    }
+
+    /// Writes the draft durably and answers with the bytes of its samples.
+    fn write(&mut self, draft: &mut Draft) -> Result<u64, String> {
+        if draft.entries.is_empty() {
+            return Ok(0);
+        }
+        let mut commit = Commit::default();
+        let mut sample_bytes = 0;
+        for entry in &draft.entries {
+            let bytes = codec::encode(entry).map_err(|error| error.to_string())?;
+            match &entry.event {
+                Event::Samples(_) => {
+                    sample_bytes = bytes.len() as u64;
+                    commit.samples = Some((entry.sequence, bytes));
+                }
+                Event::Change(_) => commit.changes.push((entry.sequence, bytes)),
+            }
+        }
+        for batch in &draft.batches {
+            let place = (batch.epoch, batch.sequence);
+            let last = self.producers.entry(batch.producer.clone()).or_default();
+            *last = place.max(*last);
+        }
+        commit.batches.clone_from(&draft.batches);
+        if draft.publishes {
+            let last = self.shared.last_values.snapshot(draft.sequence);
+            let last = last.map_err(|error| error.to_string())?;
+            let stamped = [draft.sequence.0.to_be_bytes().as_slice(), &last].concat();
+            commit.snapshots.push((LAST_VALUES, stamped));
+        }
+        let durable = !self.shared.options.switches.ack_before_commit;
+        self.shared.store.commit(commit, durable).map_err(|error| error.to_string())?;
+        Ok(sample_bytes)
+    }
+
+    /// Makes a durable draft visible: tail, last values, snapshot, subscribers, in that order.
+    fn publish(&mut self, before: &Snapshot, draft: &mut Draft, bytes: u64) {
+        if draft.entries.is_empty() {
+            return;
+        }
+        for entry in &draft.entries {
+            match &entry.event {
+                Event::Samples(samples) => {
+                    if let Some(tail) = before.tails.last() {
+                        tail.append(entry.sequence, entry.recorded_at, samples, bytes);
+                    }
+                    self.shared.last_values.append(entry.sequence, samples);
+                }
+                Event::Change(_) => self.changes_since_snapshot += 1,
+            }
+        }
+        let through = draft.catalog.manifest.through;
+        let gone = |tail: &Tail| tail.last().is_some_and(|last| last <= through);
+        let (dropped, tails) = before.tails.iter().cloned().partition(|tail| gone(tail));
+        self.shared.snapshot.store(Arc::new(Snapshot {
+            catalog: draft.catalog.clone(),
+            sequence: draft.sequence,
+            recorded_at: draft.at,
+            tails,
+        }));
+        let entries = std::mem::take(&mut draft.entries);
+        // Nobody listening is not an error.
+        let _ = self.shared.groups.send(Arc::new(Group { entries, last: draft.sequence }));
+        self.let_go(dropped);
+        if self.changes_since_snapshot >= SNAPSHOT_EVERY_CHANGES {
+            self.write_catalog_snapshot();
+        }
+    }
+
+    /// Drops the epochs that segments hold (L5). What fails here is tried again at the next start.
+    fn let_go(&self, tails: Vec<Arc<Tail>>) {
+        for tail in tails {
+            if let Err(error) = self.shared.store.drop_epoch(tail.first) {
+                tracing::warn!(%error, epoch = %tail.first, "an epoch could not be dropped yet");
+            }
+        }
+    }
+
+    /// Freezes the active tail and begins a new epoch.
+    fn seal(&self) -> Result<Option<Sequence>, SubmitError> {
+        let before = self.shared.snapshot.load_full();
+        if let Some(reason) = self.shared.stopped() {
+            return Err(SubmitError::Stopped(reason));
+        }
+        let Some(active) = before.tails.last().filter(|tail| tail.rows() > 0) else {
+            return Ok(None);
+        };
+        let first = before.sequence.next();
+        self.shared.store.create_epoch(first).map_err(|error| {
+            let reason: Arc<str> = error.to_string().into();
+            self.shared.stop(reason.clone());
+            SubmitError::Stopped(reason)
+        })?;
+        active.seal(before.sequence);
+        let mut tails = before.tails.clone();
+        tails.push(Arc::new(Tail::new(first, self.shared.clock.now())));
+        self.shared.snapshot.store(Arc::new(Snapshot {
+            catalog: before.catalog.clone(),
+            sequence: before.sequence,
+            recorded_at: before.recorded_at,
+            tails,
+        }));
+        Ok(Some(before.sequence))
+    }
+
+    fn write_catalog_snapshot(&mut self) {
+        let catalog = self.shared.snapshot.load_full().catalog.clone();
+        let written = crate::snapshot::encode(&catalog)
+            .map_err(|error| error.to_string())
+            .and_then(|bytes| {
+                let snapshots = vec![(CATALOG, bytes)];
+                let commit = Commit { snapshots, ..Commit::default() };
+                self.shared.store.commit(commit, true).map_err(|error| error.to_string())
+            });
+        match written {
+            Ok(()) => self.changes_since_snapshot = 0,
+            Err(error) => tracing::warn!(%error, "the catalog's snapshot could not be written"),
+        }
+    }
+}
+
+/// Name of the last values' snapshot.
+pub(crate) const LAST_VALUES: &str = "last-values";
+/// Name of the catalog's snapshot.
+pub(crate) const CATALOG: &str = "catalog";
+
+fn refuse(request: Request, reason: &Arc<str>) {
+    match request {
+        Request::Append { done, .. } => {
+            let _ = done.send(Err(AppendError::Stopped(reason.clone())));
+        }
+        Request::Submit { done, .. } => {
+            let _ = done.send(Err(SubmitError::Stopped(reason.clone())));
+        }
+        Request::Seal { done } => {
+            let _ = done.send(Err(SubmitError::Stopped(reason.clone())));
+        }
+        Request::Close { done } => {
+            let _ = done.send(());
+        }
+    }
+}
+
+impl Draft {
+    fn push_change(&mut self, author: &Arc<str>, change: Arc<Change>) {
+        self.sequence = self.sequence.next();
+        self.publishes |= matches!(*change, Change::SegmentsCommitted { .. });
+        Arc::make_mut(&mut self.catalog).apply(self.sequence, &change);
+        self.entries.push(Entry {
+            sequence: self.sequence,
+            recorded_at: self.at,
+            author: author.clone(),
+            event: Event::Change(change),
+        });
+    }
+
+    /// Merges all rows of the group into one event behind its changes.
+    fn finish_samples(&mut self) {
+        if self.rows.is_empty() && self.batches.is_empty() {
+            return;
+        }
+        self.sequence = self.sequence.next();
+        let rows = std::mem::take(&mut self.rows);
+        let samples = Samples::from_rows(self.batches.clone(), rows);
+        self.entries.push(Entry {
+            sequence: self.sequence,
+            recorded_at: self.at,
+            author: self.authors.join(", ").into(),
+            event: Event::Samples(Arc::new(samples)),
+        });
+    }
+
+    fn acknowledge(&mut self) {
+        let answers = std::mem::take(&mut self.answers);
+        for (done, room) in answers.appends {
+            drop(room);
+            let _ = done.send(Ok(self.sequence));
+        }
+        for (done, submitted) in answers.submits {
+            let _ = done.send(Ok(submitted));
+        }
+    }
+
+    fn fail(&mut self, reason: &Arc<str>) {
+        let answers = std::mem::take(&mut self.answers);
+        for (done, _room) in answers.appends {
+            let _ = done.send(Err(AppendError::Stopped(reason.clone())));
+        }
+        for (done, _) in answers.submits {
+            let _ = done.send(Err(SubmitError::Stopped(reason.clone())));
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The log's door: append, submit, look, follow.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, broadcast, oneshot};
+
+use crate::codec::{self, DecodeError};
+use crate::committer::{AppendError, Committer, Request, SubmitError, Submitted};
+use crate::last::LastValues;
+use crate::open::{OpenError, open};
+use crate::state::{Group, LogOptions, Shared, Snapshot};
+use crate::{BatchId, Catalog, Clock, Command, Entry, Sample, Sequence, Timestamp};
+
+/// Rows that may wait for the committer; a writer beyond that waits too.
+pub const QUEUE_ROWS_MAX: usize = 2 << 20;
+
+/// The event log. Cheap to clone; the last clone closes it.
+#[derive(Clone)]
+pub struct Log {
+    shared: Arc<Shared>,
+    requests: Sender<Request>,
+    room: Arc<Semaphore>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+/// Why entries could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The storage is damaged: restore from a backup.
+    #[error(transparent)]
+    Entry(#[from] DecodeError),
+    /// The store's own complaint.
+    #[error("the log's store cannot be read: {0}")]
+    Store(String),
+    /// Read the samples from the segments, then follow from `through`.
+    #[error("samples through sequence {through} have left the log for the segments")]
+    Compacted {
+        /// What the segments hold.
+        through: Sequence,
+    },
+}
+
+impl From<fjall::Error> for ReadError {
+    fn from(error: fjall::Error) -> ReadError {
+        ReadError::Store(error.to_string())
+    }
+}
+
+impl Log {
+    /// Opens the data folder, making it if it is not there. Blocks while it reads.
+    pub fn open(options: LogOptions, clock: Arc<dyn Clock>) -> Result<Log, OpenError> {
+        let opened = open(options, clock)?;
+        let shared = Arc::new(opened.shared);
+        let (requests, receiver) = std::sync::mpsc::channel();
+        let committer = Committer {
+            shared: shared.clone(),
+            requests: receiver,
+            producers: opened.producers,
+            changes_since_snapshot: opened.changes_since_snapshot,
+        };
+        let thread = std::thread::Builder::new()
+            .name("committer".into())
+            .spawn(move || committer.run())
+            .map_err(|error| OpenError::Store(error.to_string()))?;
+        Ok(Log {
+            shared,
+            requests,
+            room: Arc::new(Semaphore::new(QUEUE_ROWS_MAX)),
+            thread: Arc::new(Mutex::new(Some(thread))),
+        })
+    }
+
+    /// Records samples. Answers with their sequence once they are durable (L2); waits while the
+    /// queue is full. A `batch` that is stored already is answered and not stored again (I3).
+    pub async fn append(
+        &self,
+        author: Arc<str>,
+        batch: Option<BatchId>,
+        rows: Vec<Sample>,
+    ) -> Result<Sequence, AppendError> {
+        let weight = rows.len().clamp(1, QUEUE_ROWS_MAX) as u32;
+        let stopped = || AppendError::Stopped(self.stop_reason());
+        let room = self.room.clone().acquire_many_owned(weight).await.map_err(|_| stopped())?;
+        let (done, answer) = oneshot::channel();
+        let request = Request::Append { author, batch, rows, done, room };
+        self.requests.send(request).map_err(|_| stopped())?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Decides a command and records what it becomes, durably.
+    pub async fn submit(
+        &self,
+        author: Arc<str>,
+        command: Command,
+    ) -> Result<Submitted, SubmitError> {
+        let (done, answer) = oneshot::channel();
+        let request = Request::Submit { author, command: Box::new(command), done };
+        let stopped = || SubmitError::Stopped(self.stop_reason());
+        self.requests.send(request).map_err(|_| stopped())?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Freezes the active tail and begins a new epoch. Answers with the last sequence of what is
+    /// frozen, or with nothing if there are no samples to freeze.
+    pub async fn seal(&self) -> Result<Option<Sequence>, SubmitError> {
+        let (done, answer) = oneshot::channel();
+        let stopped = || SubmitError::Stopped(self.stop_reason());
+        self.requests.send(Request::Seal { done }).map_err(|_| stopped())?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Writes what is queued, then takes no more. Blocks until the committer has ended.
+    pub fn close(&self) {
+        let (done, answer) = oneshot::channel();
+        if self.requests.send(Request::Close { done }).is_ok() {
+            let _ = answer.blocking_recv();
+        }
+        if let Some(thread) = self.thread.lock().take() {
+            let _ = thread.join();
+        }
+    }
+
+    /// Resolves when the log has stopped taking writes, with the reason.
+    pub async fn stopped(&self) -> Arc<str> {
+        let waiting = self.shared.stopping.notified();
+        match self.shared.stopped() {
+            Some(reason) => reason,
+            None => {
+                waiting.await;
+                self.stop_reason()
+            }
+        }
+    }
+
+    fn stop_reason(&self) -> Arc<str> {
+        self.shared.stopped().unwrap_or_else(|| "its committer ended".into())
+    }
+
+    /// One consistent view of everything that is durable now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.snapshot.load_full()
+    }
+
+    /// What is defined now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.shared.snapshot.load().catalog.clone()
+    }
+
+    /// The newest sample of every signal.
+    pub fn last_values(&self) -> &LastValues {
+        &self.shared.last_values
+    }
+
+    /// The log's clock.
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// How this log was opened.
+    pub fn options(&self) -> &LogOptions {
+        &self.shared.options
+    }
+
+    /// Every group that becomes durable from now on.
+    pub fn subscribe(&self) -> Subscription {
+        Subscription(self.shared.groups.subscribe())
+    }
+
+    /// Changes before a sequence, newest first, `limit` at most. Blocks on the disk.
+    pub fn changes_before(&self, before: Sequence, limit: usize) -> Result<Vec<Entry>, ReadError> {
+        let entries = self.shared.store.changes_before(before, limit)?;
+        entries.into_iter().map(|(seq, bytes)| Ok(codec::decode(seq, &bytes)?)).collect()
+    }
+
+    /// Entries behind `after`, ascending, about `limit`: changes of any age, and the samples that
+    /// are still in the log. Blocks on the disk.
+    pub fn read(&self, after: Sequence, limit: usize) -> Result<Vec<Entry>, ReadError> {
+        let through = self.catalog().manifest.through;
+        if after < through {
+            return Err(ReadError::Compacted { through });
+        }
+        let mut found = self.shared.store.changes(after, limit)?;
+        for epoch in self.shared.store.epochs() {
+            found.extend(self.shared.store.samples(epoch, after, limit)?);
+        }
+        found.sort_by_key(|(sequence, _)| *sequence);
+        // Without a gap: an entry behind one that is being written must wait for it.
+        let dense = found.iter().zip(1..).take_while(|((seq, _), i)| seq.0 == after.0 + i).count();
+        found.truncate(dense.min(limit));
+        found.into_iter().map(|(seq, bytes)| Ok(codec::decode(seq, &bytes)?)).collect()
+    }
+}
+
+/// A listener to the groups of a log.
+pub struct Subscription(broadcast::Receiver<Arc<Group>>);
+
+/// Why a subscription has nothing more to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubscriptionEnd {
+    /// Read the missed entries from the log by their sequences; the subscription goes on.
+    #[error("{0} groups were missed")]
+    Lagged(u64),
+    /// The log is closed.
+    #[error("the log is closed")]
+    Closed,
+}
+
+impl Subscription {
+    /// The next group. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Arc<Group>, SubscriptionEnd> {
+        self.0.recv().await.map_err(|error| match error {
+            broadcast::error::RecvError::Lagged(missed) => SubscriptionEnd::Lagged(missed),
+            broadcast::error::RecvError::Closed => SubscriptionEnd::Closed,
+        })
+    }
+}
+
+/// Follows the log from a place on: catches up from the disk, then listens.
+pub struct Follower {
+    log: Log,
+    subscription: Subscription,
+    last: Sequence,
+    backlog: std::collections::VecDeque<Entry>,
+    caught_up: bool,
+}
+
+/// Entries that a follower reads at a time while it catches up.
+const FOLLOW_CHUNK: usize = 256;
+
+impl Log {
+    /// Every entry behind `after`, once, in order, for ever.
+    pub fn tail(&self, after: Sequence) -> Follower {
+        Follower {
+            subscription: self.subscribe(),
+            log: self.clone(),
+            last: after,
+            backlog: std::collections::VecDeque::new(),
+            caught_up: false,
+        }
+    }
+}
+
+impl Follower {
+    /// The next entry; nothing once the log is closed.
+    pub async fn next(&mut self) -> Result<Option<Entry>, ReadError> {
+        loop {
+            if let Some(entry) = self.backlog.pop_front() {
+                self.last = entry.sequence;
+                return Ok(Some(entry));
+            }
+            if !self.caught_up {
+                self.catch_up().await?;
+                continue;
+            }
+            match self.subscription.next().await {
+                Ok(group) => {
+                    let fresh = group.entries.iter().filter(|entry| entry.sequence > self.last);
+                    self.backlog.extend(fresh.cloned());
+                }
+                Err(SubscriptionEnd::Lagged(_)) => self.caught_up = false,
+                Err(SubscriptionEnd::Closed) => return Ok(None),
+            }
+        }
+    }
+
+    async fn catch_up(&mut self) -> Result<(), ReadError> {
+        let (log, after) = (self.log.clone(), self.last);
+        let read = tokio::task::spawn_blocking(move || log.read(after, FOLLOW_CHUNK)).await;
+        let entries = read.map_err(|error| ReadError::Store(error.to_string()))??;
+        self.caught_up = entries.is_empty();
+        self.backlog.extend(entries);
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! What the committer and the readers share: the snapshot of now, the groups, the options.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, broadcast};
+
+use crate::last::LastValues;
+use crate::store::Store;
+use crate::tail::Tail;
+use crate::{Catalog, Clock, Entry, Sequence, Timestamp};
+
+/// One consistent view of everything: what a query holds from its first row to its last (Q1).
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// What is defined, the live segments among it.
+    pub catalog: Arc<Catalog>,
+    /// The newest entry that is part of this view.
+    pub sequence: Sequence,
+    /// When that entry was recorded.
+    pub recorded_at: Timestamp,
+    /// Samples that no segment holds: sealed tails, then the active one.
+    pub tails: Vec<Arc<Tail>>,
+}
+
+/// Entries that became durable together.
+#[derive(Debug)]
+pub struct Group {
+    /// The entries, ascending.
+    pub entries: Vec<Entry>,
+    /// The last one's sequence.
+    pub last: Sequence,
+}
+
+/// How the log is to work.
+#[derive(Clone, Debug)]
+pub struct LogOptions {
+    /// The data folder.
+    pub folder: PathBuf,
+    /// How long a group waits for company before it is written.
+    pub linger: Duration,
+    /// Most samples in memory that no segment holds yet.
+    pub tail_rows_max: u64,
+    /// Faults on purpose; all off but in tests of the tests.
+    pub switches: TestSwitches,
+}
+
+impl LogOptions {
+    /// The defaults for a data folder.
+    pub fn new(folder: impl Into<PathBuf>) -> LogOptions {
+        LogOptions {
+            folder: folder.into(),
+            linger: Duration::from_millis(5),
+            tail_rows_max: 64 << 20,
+            switches: TestSwitches::default(),
+        }
+    }
+}
+
+/// Faults on purpose, so that a checker can be seen to find them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TestSwitches {
+    /// Acknowledge before anything is written, and never sync.
+    pub ack_before_commit: bool,
+    /// Store a batch again when it is sent again.
+    pub store_batches_again: bool,
+}
+
+/// What the committer and all handles share.
+pub(crate) struct Shared {
+    pub(crate) options: LogOptions,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) snapshot: ArcSwap<Snapshot>,
+    pub(crate) last_values: LastValues,
+    pub(crate) groups: broadcast::Sender<Arc<Group>>,
+    stopped: OnceLock<Arc<str>>,
+    pub(crate) stopping: Notify,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        options: LogOptions,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        snapshot: Snapshot,
+        last_values: LastValues,
+    ) -> Shared {
+        Shared {
+            options,
+            store,
+            clock,
+            snapshot: ArcSwap::from_pointee(snapshot),
+            last_values,
+            groups: broadcast::Sender::new(GROUPS_BUFFERED_MAX),
+            stopped: OnceLock::new(),
+            stopping: Notify::new(),
+        }
+    }
+
+    pub(crate) fn stop(&self, reason: Arc<str>) {
+        self.stopped.get_or_init(|| reason);
+        self.stopping.notify_waiters();
+    }
+
+    pub(crate) fn stopped(&self) -> Option<Arc<str>> {
+        self.stopped.get().cloned()
+    }
+}
+
+/// Groups that a subscriber may be behind before it has to catch up from the log.
+pub const GROUPS_BUFFERED_MAX: usize = 1024;

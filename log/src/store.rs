@@ -1,0 +1,183 @@
+//! The only file that names fjall: keyspaces, atomic batches, fsync.
+//!
+//! Sample entries lie in one keyspace per epoch, which is dropped whole once segments hold it;
+//! changes lie in one that stays for ever. It knows keys and bytes, not what they mean.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use fjall::config::CompressionPolicy;
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use parking_lot::RwLock;
+
+use crate::{BatchId, Sequence};
+
+/// Above any epoch's size, so that an epoch is never flushed into tables: it is written once.
+const EPOCH_MEMTABLE_BYTES: u64 = 1 << 30;
+/// Most bytes of journals before fjall flushes by itself: several epochs.
+const JOURNAL_BYTES_MAX: u64 = 4 << 30;
+
+/// What one commit writes, all or nothing.
+#[derive(Default)]
+pub(crate) struct Commit {
+    pub(crate) samples: Option<(Sequence, Vec<u8>)>,
+    pub(crate) changes: Vec<(Sequence, Vec<u8>)>,
+    pub(crate) batches: Vec<BatchId>,
+    pub(crate) snapshots: Vec<(&'static str, Vec<u8>)>,
+}
+
+pub(crate) struct Store {
+    database: Database,
+    changes: Keyspace,
+    batches: Keyspace,
+    snapshots: Keyspace,
+    tick: Keyspace,
+    epochs: RwLock<BTreeMap<Sequence, Keyspace>>,
+}
+
+fn plain() -> KeyspaceCreateOptions {
+    let none = CompressionPolicy::all(CompressionType::None);
+    KeyspaceCreateOptions::default().data_block_compression_policy(none)
+}
+
+fn epoch_options() -> KeyspaceCreateOptions {
+    plain().max_memtable_size(EPOCH_MEMTABLE_BYTES)
+}
+
+fn epoch_name(first: Sequence) -> String {
+    format!("ev-{:020}", first.0)
+}
+
+impl Store {
+    pub(crate) fn open(folder: &Path) -> Result<Store, fjall::Error> {
+        let database = Database::builder(folder)
+            .journal_compression(CompressionType::None)
+            .max_journaling_size(JOURNAL_BYTES_MAX)
+            .worker_threads(1)
+            .open()?;
+        let mut epochs = BTreeMap::new();
+        for name in database.list_keyspace_names() {
+            if let Some(first) = name.strip_prefix("ev-").and_then(|n| n.parse().ok()) {
+                epochs.insert(Sequence(first), database.keyspace(&name, epoch_options)?);
+            }
+        }
+        Ok(Store {
+            changes: database.keyspace("changes", plain)?,
+            batches: database.keyspace("batches", plain)?,
+            snapshots: database.keyspace("snapshots", plain)?,
+            tick: database.keyspace("tick", plain)?,
+            epochs: RwLock::new(epochs),
+            database,
+        })
+    }
+
+    /// The first sequences of the epochs, ascending.
+    pub(crate) fn epochs(&self) -> Vec<Sequence> {
+        self.epochs.read().keys().copied().collect()
+    }
+
+    pub(crate) fn create_epoch(&self, first: Sequence) -> Result<(), fjall::Error> {
+        let keyspace = self.database.keyspace(&epoch_name(first), epoch_options)?;
+        self.epochs.write().insert(first, keyspace);
+        Ok(())
+    }
+
+    /// Drops an epoch whole, and lets go of the journals that only it has kept.
+    pub(crate) fn drop_epoch(&self, first: Sequence) -> Result<(), fjall::Error> {
+        let keyspace = self.epochs.write().remove(&first);
+        if let Some(keyspace) = keyspace {
+            self.database.delete_keyspace(keyspace)?;
+        }
+        self.tick.insert(b"tick", first.0.to_be_bytes())?;
+        for keyspace in [&self.changes, &self.batches, &self.snapshots, &self.tick] {
+            keyspace.rotate_memtable()?;
+        }
+        Ok(())
+    }
+
+    /// Writes all of `commit` or nothing; with `durable` it returns only after fsync.
+    pub(crate) fn commit(&self, commit: Commit, durable: bool) -> Result<(), fjall::Error> {
+        let mode = if durable { PersistMode::SyncData } else { PersistMode::Buffer };
+        let mut batch = self.database.batch().durability(Some(mode));
+        if let Some((sequence, bytes)) = commit.samples
+            && let Some((_, epoch)) = self.epochs.read().last_key_value()
+        {
+            batch.insert(epoch, sequence.0.to_be_bytes(), bytes);
+        }
+        for (sequence, bytes) in commit.changes {
+            batch.insert(&self.changes, sequence.0.to_be_bytes(), bytes);
+        }
+        for BatchId { producer, epoch, sequence } in commit.batches {
+            let value = [epoch.to_be_bytes(), sequence.to_be_bytes()].concat();
+            batch.insert(&self.batches, producer.into_bytes(), value);
+        }
+        for (name, bytes) in commit.snapshots {
+            batch.insert(&self.snapshots, name, bytes);
+        }
+        batch.commit()
+    }
+
+    /// The newest batch of each producer.
+    pub(crate) fn batches(&self) -> Result<Vec<BatchId>, fjall::Error> {
+        let mut batches = Vec::new();
+        for item in self.batches.iter() {
+            let (key, value) = item.into_inner()?;
+            let (epoch, sequence) = value.split_at_checked(8).unwrap_or_default();
+            let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).unwrap_or(0);
+            batches.push(BatchId {
+                producer: String::from_utf8_lossy(&key).into_owned(),
+                epoch: number(epoch),
+                sequence: number(sequence),
+            });
+        }
+        Ok(batches)
+    }
+
+    pub(crate) fn snapshot(&self, name: &str) -> Result<Option<Vec<u8>>, fjall::Error> {
+        Ok(self.snapshots.get(name)?.map(|bytes| bytes.to_vec()))
+    }
+
+    /// Entries of the changes behind `after`, ascending, `limit` at most.
+    pub(crate) fn changes(
+        &self,
+        after: Sequence,
+        limit: usize,
+    ) -> Result<Vec<(Sequence, Vec<u8>)>, fjall::Error> {
+        collect(&self.changes, after, limit)
+    }
+
+    /// Entries of the changes before `before`, descending, `limit` at most.
+    pub(crate) fn changes_before(
+        &self,
+        before: Sequence,
+        limit: usize,
+    ) -> Result<Vec<(Sequence, Vec<u8>)>, fjall::Error> {
+        let range = ..before.0.to_be_bytes();
+        self.changes.range(range).rev().take(limit).map(entry_of).collect()
+    }
+
+    /// Entries of one epoch's samples behind `after`, ascending, `limit` at most.
+    pub(crate) fn samples(
+        &self,
+        epoch: Sequence,
+        after: Sequence,
+        limit: usize,
+    ) -> Result<Vec<(Sequence, Vec<u8>)>, fjall::Error> {
+        let keyspace = self.epochs.read().get(&epoch).cloned();
+        keyspace.map_or(Ok(vec![]), |keyspace| collect(&keyspace, after, limit))
+    }
+}
+
+fn collect(
+    keyspace: &Keyspace,
+    after: Sequence,
+    limit: usize,
+) -> Result<Vec<(Sequence, Vec<u8>)>, fjall::Error> {
+    keyspace.range(after.next().0.to_be_bytes()..).take(limit).map(entry_of).collect()
+}
+
+fn entry_of(item: fjall::Guard) -> Result<(Sequence, Vec<u8>), fjall::Error> {
+    let (key, value) = item.into_inner()?;
+    let sequence = key.as_ref().try_into().map(u64::from_be_bytes).unwrap_or(0);
+    Ok((Sequence(sequence), value.to_vec()))
+}
