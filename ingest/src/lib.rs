@@ -1,1 +1,27 @@
-//! x
+//! From devices to the log: sources, scans, admission and writes from outside.
+//!
+//! It decides when to read, what of it is recorded and with which quality, and keeps every source's
+//! collector running. It knows no protocol (drivers come in through a port), no SQL and no Parquet.
+
+mod admit;
+mod collector;
+mod driver;
+mod intake;
+mod plan;
+mod problem;
+mod schedule;
+mod sources;
+mod status;
+mod supervisor;
+mod writer;
+
+pub use admit::{Admission, HOLD_MAX, Memory, SILENT_SCANS, Tally, Verdict, passes, sample_of};
+pub use collector::{CONNECT_MAX, CollectorContext, Job, SCAN_TIME_MIN, Stop, collect, refuse};
+pub use driver::{Driver, Fault, LINK_RETRY_MAX, Point, Reading, SESSION_RETRY_MAX, Session};
+pub use intake::{Intake, IntakeError, NamedPoint, WRITE_NEW_SIGNALS_MAX, WRITE_POINTS_MAX};
+pub use plan::{ScanClass, SourcePlan};
+pub use problem::{Compiled, Problem};
+pub use schedule::{Due, Schedule, next_scan};
+pub use sources::{DriverDescription, Drivers, STOP_MAX, SettingDescription, Sources};
+pub use status::{Counters, SourceState, SourceStatus, StatusCell};
+pub use writer::{BATCH_SAMPLES, QUEUE_MAX};

@@ -1,0 +1,254 @@
+//! The intake: samples written from outside, named by tag.
+//!
+//! Unknown tags become signals whose type is taken from the values. A write is stored whole or not at
+//! all. It knows no wire format; the doors of the API bring points in.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use parx_log::{
+    AppendError, BatchId, Catalog, Command, Log, Quality, Sample, Sequence, SignalDefinition,
+    SignalId, SubmitError, Timestamp, Value, ValueType,
+};
+
+/// Most points in one write.
+pub const WRITE_POINTS_MAX: usize = 100_000;
+/// Most signals that one write may begin.
+pub const WRITE_NEW_SIGNALS_MAX: usize = 10_000;
+
+/// A sample with its signal's tag instead of an id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedPoint {
+    /// The signal's tag.
+    pub tag: String,
+    /// Keys and values it came with; a new signal keeps them.
+    pub labels: BTreeMap<String, String>,
+    /// When.
+    pub time: Timestamp,
+    /// What; none says only how far the signal can be trusted.
+    pub value: Option<Value>,
+    /// How far it can be trusted.
+    pub quality: Quality,
+}
+
+/// Why a write was refused. Nothing of it was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// Send at least one point.
+    #[error("the write holds no point; send at least one")]
+    Empty,
+    /// Send fewer points at once.
+    #[error("the write holds {points} points; {max} is the most, send several writes")]
+    TooManyPoints {
+        /// How many there were.
+        points: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// Define signals first, or send fewer new ones at once.
+    #[error("the write would begin {signals} signals; {max} is the most in one write")]
+    TooManySignals {
+        /// How many would begin.
+        signals: usize,
+        /// How many may.
+        max: usize,
+    },
+    /// Send a value of the signal's type.
+    #[error(
+        "point {index}: '{tag}' is of type {wanted}, and {got} '{value}' is not; send a value of \
+         type {wanted}, or write to another tag"
+    )]
+    Type {
+        /// Place of the point in the write, from 0.
+        index: usize,
+        /// Its tag.
+        tag: String,
+        /// The signal's type.
+        wanted: &'static str,
+        /// The value's type.
+        got: &'static str,
+        /// The value.
+        value: Value,
+    },
+    /// A new signal was refused; correct its tag.
+    #[error("a new signal was refused: {0}")]
+    Define(#[source] SubmitError),
+    /// A signal ended while it was written to; send the write again.
+    #[error("point {index}: '{tag}' was retired just now; send the write again")]
+    Vanished {
+        /// Place of the point in the write, from 0.
+        index: usize,
+        /// Its tag.
+        tag: String,
+    },
+    /// The log did not take it; send the write again with the same batch number.
+    #[error("the log did not store the write: {0}")]
+    Append(#[source] AppendError),
+}
+
+/// The way in for samples from outside. Cheap to clone.
+#[derive(Clone)]
+pub struct Intake {
+    log: Log,
+}
+
+impl Intake {
+    /// An intake into `log`.
+    pub fn new(log: Log) -> Intake {
+        Intake { log }
+    }
+
+    /// Stores all points or none. Durable once it answers; a batch number that is stored already
+    /// answers at once (I3).
+    pub async fn write(
+        &self,
+        author: Arc<str>,
+        batch: Option<BatchId>,
+        points: Vec<NamedPoint>,
+    ) -> Result<Sequence, IntakeError> {
+        let max = WRITE_POINTS_MAX;
+        match points.len() {
+            0 => return Err(IntakeError::Empty),
+            points if points > max => return Err(IntakeError::TooManyPoints { points, max }),
+            _ => {}
+        }
+        let fresh = plan(&self.log.catalog(), &points)?;
+        if !fresh.is_empty() {
+            let command = Command::EnsureSignals(fresh);
+            self.log.submit(Arc::clone(&author), command).await.map_err(IntakeError::Define)?;
+        }
+        let samples = resolve(&self.log.catalog(), points)?;
+        self.log.append(author, batch, samples).await.map_err(IntakeError::Append)
+    }
+}
+
+/// The signals that have to begin for these points; refuses points that do not fit the others.
+fn plan(catalog: &Catalog, points: &[NamedPoint]) -> Result<Vec<SignalDefinition>, IntakeError> {
+    let mut fresh: HashMap<&str, (ValueType, &NamedPoint)> = HashMap::new();
+    for point in points {
+        if catalog.signal_by_tag(&point.tag).is_none() {
+            let came = point.value.as_ref().map(Value::value_type);
+            let (wanted, _) =
+                fresh.entry(&point.tag).or_insert_with(|| (came.unwrap_or_default(), point));
+            *wanted = wider(*wanted, came.unwrap_or(*wanted));
+        }
+    }
+    let (signals, max) = (fresh.len(), WRITE_NEW_SIGNALS_MAX);
+    if signals > max {
+        return Err(IntakeError::TooManySignals { signals, max });
+    }
+    for (index, point) in points.iter().enumerate() {
+        let wanted = match catalog.signal_by_tag(&point.tag) {
+            Some(signal) => signal.definition.value_type,
+            None => fresh.get(point.tag.as_str()).map(|(t, _)| *t).unwrap_or_default(),
+        };
+        coerce(index, &point.tag, point.value.clone(), wanted)?;
+    }
+    let mut definitions: Vec<_> = fresh.into_values().map(|(t, point)| define(point, t)).collect();
+    definitions.sort_by(|a, b| a.tag.cmp(&b.tag));
+    Ok(definitions)
+}
+
+fn define(point: &NamedPoint, value_type: ValueType) -> SignalDefinition {
+    SignalDefinition {
+        tag: point.tag.clone(),
+        value_type,
+        stepped: value_type != ValueType::Float,
+        labels: point.labels.clone(),
+        ..SignalDefinition::default()
+    }
+}
+
+/// Whole and broken numbers of one new signal make it a float; other types do not mix.
+fn wider(a: ValueType, b: ValueType) -> ValueType {
+    match (a, b) {
+        (ValueType::Int, ValueType::Float) | (ValueType::Float, ValueType::Int) => ValueType::Float,
+        (ValueType::Float | ValueType::Int | ValueType::Bool | ValueType::Text, _) => a,
+    }
+}
+
+fn coerce(
+    index: usize,
+    tag: &str,
+    value: Option<Value>,
+    wanted: ValueType,
+) -> Result<Option<Value>, IntakeError> {
+    let Some(value) = value else { return Ok(None) };
+    match value.clone().into_type(wanted) {
+        Some(value) => Ok(Some(value)),
+        None => Err(IntakeError::Type {
+            index,
+            tag: tag.to_owned(),
+            wanted: wanted.word(),
+            got: value.value_type().word(),
+            value,
+        }),
+    }
+}
+
+/// The points as samples of the catalog's signals.
+fn resolve(catalog: &Catalog, points: Vec<NamedPoint>) -> Result<Vec<Sample>, IntakeError> {
+    let mut ids: HashMap<String, (SignalId, ValueType)> = HashMap::new();
+    let mut samples = Vec::with_capacity(points.len());
+    for (index, NamedPoint { tag, time, value, quality, .. }) in points.into_iter().enumerate() {
+        let (signal, wanted) = match ids.get(&tag) {
+            Some(known) => *known,
+            None => match catalog.signal_by_tag(&tag) {
+                None => return Err(IntakeError::Vanished { index, tag }),
+                Some(signal) => {
+                    let known = (signal.id, signal.definition.value_type);
+                    ids.insert(tag.clone(), known);
+                    known
+                }
+            },
+        };
+        let value = coerce(index, &tag, value, wanted)?;
+        samples.push(Sample { signal, time, value, quality });
+    }
+    Ok(samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(tag: &str, value: Option<Value>) -> NamedPoint {
+        NamedPoint {
+            tag: tag.to_owned(),
+            labels: BTreeMap::new(),
+            time: Timestamp::from_micros(0),
+            value,
+            quality: Quality::GOOD,
+        }
+    }
+
+    #[test]
+    fn a_new_signal_takes_its_type_from_its_values() {
+        use Value::*;
+        let table: [(Vec<Option<Value>>, ValueType, bool); 5] = [
+            (vec![Some(Int(1))], ValueType::Int, true),
+            (vec![Some(Int(1)), Some(Float(1.5))], ValueType::Float, false),
+            (vec![Some(Text("on".into()))], ValueType::Text, true),
+            (vec![Some(Bool(true)), None], ValueType::Bool, true),
+            (vec![None], ValueType::Float, false),
+        ];
+        for (values, value_type, stepped) in table {
+            let points: Vec<_> = values.iter().map(|v| point("a", v.clone())).collect();
+            let fresh = plan(&Catalog::default(), &points).unwrap();
+            assert_eq!(fresh.len(), 1, "{values:?}");
+            assert_eq!(
+                (fresh[0].value_type, fresh[0].stepped),
+                (value_type, stepped),
+                "{values:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_clash_of_types_names_the_point_and_its_tag() {
+        let points =
+            [point("a", Some(Value::Float(1.0))), point("a", Some(Value::Text("x".into())))];
+        let error = plan(&Catalog::default(), &points).unwrap_err().to_string();
+        assert!(error.starts_with("point 1: 'a' is of type float"), "{error}");
+    }
+}
