@@ -1,0 +1,181 @@
+//! What can be said on the command line. What it does is elsewhere.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// ParX, an industrial historian: records every sample of a plant for decades and answers any
+/// question about them in SQL.
+#[derive(Debug, Parser)]
+#[command(name = "parx", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Action,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Run the historian.
+    Serve(ServeArgs),
+    /// Run the historian on a small simulated plant, to look around.
+    Demo(DemoArgs),
+    /// Say what is wrong with a configuration, by line, and exit with 1 if anything is.
+    Check {
+        /// The file to check.
+        #[arg(long, value_name = "FILE", default_value = "parx.toml")]
+        config: PathBuf,
+    },
+    /// Ask a running server in SQL and print the answer.
+    Sql(SqlArgs),
+    /// Set an account's password while the server is off.
+    Password {
+        /// The data folder.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The account.
+        #[arg(long, default_value = "admin")]
+        user: String,
+        /// File that holds the new password; without it one is made and shown.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// Measure this build on this machine.
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        what: BenchAction,
+    },
+}
+
+/// Options of a server.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServeArgs {
+    /// The data folder; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Configuration to read; what it defines is added to what the data folder knows.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where to serve the web app, GraphQL and writes [default: 127.0.0.1:8800]. Port 0 picks one.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// Where to serve SQL clients [default: 127.0.0.1:8832]. Port 0 picks one.
+    #[arg(long, value_name = "ADDR")]
+    pub postgres: Option<SocketAddr>,
+    /// Where to serve Arrow Flight SQL [default: 127.0.0.1:8815]. Port 0 picks one.
+    #[arg(long, value_name = "ADDR")]
+    pub flight: Option<SocketAddr>,
+    /// Faults on purpose, for tests of the tests: ack-before-commit, store-batches-again.
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub test_switch: Vec<String>,
+}
+
+/// Options of the demo.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// Options of the server below it.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// Throw the demo's data away first.
+    #[arg(long)]
+    pub fresh: bool,
+    /// Write a plausible past first, such as 30d, 12h or 90m.
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub history: Option<Duration>,
+}
+
+/// Options of `parx sql`.
+#[derive(Clone, Debug, Args)]
+pub struct SqlArgs {
+    /// The statement.
+    pub statement: String,
+    /// The server's Flight door.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8815", env = "PARX_FLIGHT")]
+    pub server: String,
+    /// The account.
+    #[arg(long, default_value = "admin", env = "PARX_USER")]
+    pub user: String,
+    /// File that holds the password; without it PARX_PASSWORD is used.
+    #[arg(long, value_name = "FILE", env = "PARX_PASSWORD_FILE")]
+    pub password_file: Option<PathBuf>,
+    /// How to print the answer.
+    #[arg(long, value_enum, default_value_t = SqlFormat::Table)]
+    pub format: SqlFormat,
+}
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum SqlFormat {
+    /// Aligned columns with lines around them.
+    Table,
+    /// Comma-separated values with a header.
+    Csv,
+    /// One JSON object a row.
+    Json,
+}
+
+/// What can be measured.
+#[derive(Clone, Debug, Subcommand)]
+pub enum BenchAction {
+    /// From a value changing in a simulated device to the message at a GraphQL subscriber.
+    Latency(LatencyArgs),
+}
+
+/// Options of `parx bench latency`.
+#[derive(Clone, Debug, Args)]
+pub struct LatencyArgs {
+    /// Signals that are scanned and subscribed to.
+    #[arg(long, default_value_t = 50)]
+    pub signals: u16,
+    /// Scan period.
+    #[arg(long, value_name = "SPAN", default_value = "100ms", value_parser = span)]
+    pub period: Duration,
+    /// How long to measure.
+    #[arg(long, value_name = "SPAN", default_value = "20s", value_parser = span)]
+    pub time: Duration,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A span such as `250ms`, `90s`, `12h` or `30d`.
+fn span(text: &str) -> Result<Duration, String> {
+    let help = || format!("'{text}' is not a span; write a number with ms, s, m, h or d, as in 30d");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(help)?;
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| help())?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(help()),
+    };
+    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_span_has_a_number_and_a_unit() {
+        assert_eq!(span("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert_eq!(span("250ms"), Ok(Duration::from_millis(250)));
+        for wrong in ["30", "d", "-1d", "1w", "99999999999999999999d"] {
+            assert!(span(wrong).is_err(), "{wrong}");
+        }
+    }
+}
