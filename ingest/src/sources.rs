@@ -94,6 +94,7 @@ impl Sources {
             clock: Arc::new(LogClock(log.clone())),
             publish,
             running: BTreeMap::new(),
+            resumes: true,
             tasks: tasks.clone(),
         };
         tasks.spawn(manager.run(stop.clone()));
@@ -160,6 +161,8 @@ struct Manager {
     clock: Arc<dyn Clock>,
     publish: watch::Sender<Readers>,
     running: BTreeMap<Arc<str>, Running>,
+    /// Until the catalog has been looked at once.
+    resumes: bool,
     tasks: TaskTracker,
 }
 
@@ -210,6 +213,7 @@ impl Manager {
             self.running.iter().filter(|(name, _)| catalog.sources.contains_key(&***name));
         let readers = defined.map(|(name, it)| (Arc::clone(name), it.reader.clone())).collect();
         self.publish.send_replace(readers);
+        self.resumes = false;
     }
 
     fn begin(&mut self, name: Arc<str>, driver: &str, wish: Wanted) {
@@ -221,6 +225,7 @@ impl Manager {
             drivers: Arc::clone(&self.drivers),
             clock: Arc::clone(&self.clock),
             status,
+            resumes: self.resumes,
         };
         self.tasks.spawn(supervisor.run(wishes));
         self.running.insert(name, Running { wanted, reader });

@@ -19,7 +19,7 @@ use crate::status::{SourceState, StatusCell};
 use crate::writer::{QUEUE_MAX, write};
 
 /// Wait before a collector that crashed is started again.
-const CRASH_RETRY: Duration = Duration::from_secs(5);
+const CRASH_RETRY: Duration = Duration::from_secs(2);
 
 /// What a source shall do.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +38,8 @@ pub(crate) struct Supervisor {
     pub(crate) drivers: Arc<dyn Drivers>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) status: StatusCell,
+    /// ParX has just started: what was good may have ended with the process before.
+    pub(crate) resumes: bool,
 }
 
 impl Supervisor {
@@ -46,6 +48,15 @@ impl Supervisor {
         let (outlet, queue) = mpsc::channel(QUEUE_MAX);
         let writer = tokio::spawn(write(self.log.clone(), self.status.clone(), queue));
         let mut memory = Memory::default();
+        if let (true, Wanted::Run(plan)) = (self.resumes, &*wanted.borrow()) {
+            let last = |signal| self.log.last_values().get(signal).map(|last| last.sample);
+            let marks = interrupted(plan, last, self.clock.now());
+            self.status.count(|counters| counters.marked += marks.len() as u64);
+            // The queue is empty, so that this never has to wait.
+            if !marks.is_empty() && outlet.try_send(marks).is_err() {
+                tracing::error!(source = %self.status.name(), "the writer is gone; restart ParX");
+            }
+        }
         loop {
             let now = wanted.borrow_and_update().clone();
             match now {
@@ -153,6 +164,24 @@ impl Supervisor {
     }
 }
 
+/// Signals whose last sample is not bad were cut off by the end of the process before: nothing was
+/// collected after the newest sample of their source. An orderly stop leaves none.
+fn interrupted(
+    plan: &SourcePlan,
+    last: impl Fn(SignalId) -> Option<Sample>,
+    now: Timestamp,
+) -> Vec<Sample> {
+    let known: Vec<Sample> = plan.points.iter().filter_map(|point| last(point.signal)).collect();
+    let newest = known.iter().map(|sample| sample.time).filter(|time| *time <= now).max();
+    let mark = |sample: Sample| Sample {
+        signal: sample.signal,
+        time: newest.unwrap_or(now).max(sample.time).plus(Duration::from_micros(1)),
+        value: None,
+        quality: Quality::BAD_NOT_CONNECTED,
+    };
+    known.into_iter().filter(|sample| !sample.quality.is_bad()).map(mark).collect()
+}
+
 fn reason_to_stop(wanted: &Wanted) -> Stop {
     match wanted {
         Wanted::Run(_) => Stop::Reconfigured,
@@ -174,4 +203,66 @@ fn orphans(catalog: &Catalog, old: &SourcePlan, new: &SourcePlan) -> Vec<SignalI
     };
     let gone = old.points.iter().map(|point| point.signal).filter(|id| !kept.contains(id));
     gone.filter(unread).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use parx_log::{
+        Change, Sequence, Signal, SignalDefinition, SourceDefinition, Value, ValueType,
+    };
+
+    use super::*;
+
+    fn signal(id: u32, source: Option<&str>) -> Signal {
+        let definition = SignalDefinition {
+            tag: format!("t{id}"),
+            value_type: ValueType::Float,
+            source: source.map(str::to_owned),
+            ..SignalDefinition::default()
+        };
+        Signal { id: SignalId(id), definition, retired: false }
+    }
+
+    fn catalog(signals: &[Signal]) -> Catalog {
+        let mut catalog = Catalog::default();
+        for signal in signals {
+            catalog.apply(Sequence(1), &Change::SignalDefined(signal.clone()));
+        }
+        catalog
+    }
+
+    fn plan(signals: &[Signal]) -> SourcePlan {
+        let (name, driver) = ("s".to_owned(), "d".to_owned());
+        let settings = serde_json::Value::Null;
+        let source = SourceDefinition { name, driver, settings, enabled: true };
+        SourcePlan::of(&catalog(signals), &Arc::new(source))
+    }
+
+    #[test]
+    fn i2_a_crash_leaves_a_gap_and_an_orderly_stop_no_second_one() {
+        let plan = plan(&[1, 2, 3, 4].map(|id| signal(id, Some("s"))));
+        let at = Timestamp::from_micros;
+        let last = |id: SignalId| {
+            let (time, quality) = match id.0 {
+                1 => (100, Quality::GOOD),
+                2 => (50, Quality::UNCERTAIN),
+                3 => (90, Quality::BAD_NOT_CONNECTED),
+                _ => return None,
+            };
+            Some(Sample { signal: id, time: at(time), value: Some(Value::Float(1.0)), quality })
+        };
+        let marks = interrupted(&plan, last, at(1000));
+        let got: Vec<_> = marks.iter().map(|mark| (mark.signal.0, mark.time.micros())).collect();
+        assert_eq!(got, [(1, 101), (2, 101)], "I2");
+        assert!(marks.iter().all(|mark| mark.quality == Quality::BAD_NOT_CONNECTED), "I2");
+    }
+
+    #[test]
+    fn a_signal_that_nobody_reads_any_more_goes_out_of_service() {
+        let old = plan(&[1, 2, 3, 4].map(|id| signal(id, Some("s"))));
+        let mut retired = signal(4, None);
+        retired.retired = true;
+        let now = [signal(1, Some("s")), signal(2, Some("other")), signal(3, None), retired];
+        assert_eq!(orphans(&catalog(&now), &old, &plan(&now[..1])), [SignalId(3)]);
+    }
 }

@@ -28,9 +28,10 @@ pub const DESCRIPTION: DriverDescription = DriverDescription {
     name: "modbus",
     summary: "Modbus TCP devices, and RTU devices behind a gateway",
     addresses: "[unit!]area:number[.bit][:type[:order]] with area coil, discrete, input or holding \
-                and number from 0, such as holding:0:float32:cdab, 3!input:12, holding:7.3; or the classic reference from 1, such as 40001:float32. Types: bool int16 uint16 \
-                int32 uint32 int64 uint64 float32 float64 bcd16 bcd32 string[n]. Orders: abcd cdab \
-                badc dcba",
+                and number from 0, such as holding:0:float32:cdab, 3!input:12, holding:7.3; or the \
+                classic reference from 1, such as 40001:float32. Types: bool int16 uint16 int32 \
+                uint32 int64 uint64 float32 float64 bcd16 bcd32 string[n]. Orders: abcd cdab badc \
+                dcba",
     polled: true,
     settings: SETTINGS,
 };

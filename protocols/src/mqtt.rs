@@ -25,8 +25,8 @@ pub const DESCRIPTION: DriverDescription = DriverDescription {
     summary: "Topics of an MQTT broker, with JSON or plain payloads",
     addresses: "topic:path[@path of the time], such as plant/p1/state:$.temp@$.ts or \
                 plant/p1/state:$.motors[0][\"speed (rpm)\"]; or topic:type for a plain payload, \
-                such as plant/p1/speed:float64. Types: float64 int64 bool text. A time is RFC 3339, or \
-                seconds, ms, µs or ns since 1970",
+                such as plant/p1/speed:float64. Types: float64 int64 bool text. A time is RFC \
+                3339, or seconds, ms, µs or ns since 1970",
     polled: false,
     settings: SETTINGS,
 };
