@@ -16,6 +16,11 @@ use crate::driver::{Point, Reading};
 
 /// After this time a value is recorded again although it did not change: ten minutes.
 pub const HOLD_MAX: Duration = Duration::from_secs(600);
+/// Longest text that is recorded, in bytes.
+pub const TEXT_BYTES_MAX: usize = 64 << 10;
+/// How far a clock may stand still or run back before two readings without a time of their own are
+/// no longer put one behind the other.
+const SAME_MOMENT: Duration = Duration::from_secs(1);
 /// Scans without a reading after which a point counts as silent.
 pub const SILENT_SCANS: u32 = 2;
 
@@ -56,11 +61,17 @@ impl Tally {
 }
 
 /// The sample that a reading is: its value in the signal's type, its time by the peer's clock or
-/// else `at`. A value of another type is left out, and a good quality then becomes bad.
+/// else `at`. A value of another type or a text that is too long is left out, and a quality that
+/// was not bad then becomes so.
 pub fn sample_of(point: &Point, reading: Reading, at: Timestamp) -> Sample {
     let came = reading.value.is_some();
     let value = reading.value.and_then(|value| value.into_type(point.value_type));
+    let (value, fits) = match value {
+        Some(Value::Text(text)) if text.len() > TEXT_BYTES_MAX => (None, false),
+        value => (value, true),
+    };
     let quality = match &value {
+        None if !fits && !reading.quality.is_bad() => Quality::BAD_OUT_OF_RANGE,
         None if came && !reading.quality.is_bad() => Quality::BAD_TYPE_MISMATCH,
         Some(Value::Float(x)) if !x.is_finite() && reading.quality == Quality::GOOD => {
             Quality::UNCERTAIN_ENGINEERING_UNITS_EXCEEDED
@@ -113,6 +124,8 @@ struct Known {
     last: Option<Sample>,
     held: Option<(Sample, Verdict)>,
     missed: u32,
+    /// The driver cannot read it; the configuration is to blame and nothing else.
+    rejected: bool,
 }
 
 /// The admission of one source's readings.
@@ -125,8 +138,11 @@ pub struct Admission {
 impl Admission {
     /// Admission that goes on where `memory` ends.
     pub fn new(points: Arc<[Point]>, mut memory: Memory) -> Admission {
-        let known = points.iter().map(|p| memory.0.remove(&p.signal).unwrap_or_default());
-        Admission { known: known.collect(), points }
+        let recall = |point: &Point| Known {
+            rejected: false,
+            ..memory.0.remove(&point.signal).unwrap_or_default()
+        };
+        Admission { known: points.iter().map(recall).collect(), points }
     }
 
     /// What the next admission needs to know.
@@ -152,31 +168,41 @@ impl Admission {
                 continue;
             };
             known.missed = 0;
-            known.admit(point, sample_of(point, reading, at), &mut tally, out);
+            let stamped = reading.source_time.is_none();
+            let mut sample = sample_of(point, reading, at);
+            if stamped {
+                sample.time = known.after(sample.time);
+            }
+            known.admit(point, sample, &mut tally, out);
         }
         tally
     }
 
     /// Records that nothing is known of any point from `at` on, once for each gap and reason.
+    /// Points that the driver cannot read stay what they are.
     pub fn lose(&mut self, at: Timestamp, quality: Quality, out: &mut Vec<Sample>) -> Tally {
         let mut tally = Tally::default();
         for (point, known) in self.points.iter().zip(&mut self.known) {
-            known.lose(point, at, quality, &mut tally, out);
+            if !known.rejected {
+                known.lose(point, at, quality, &mut tally, out);
+            }
         }
         tally
     }
 
-    /// The same for one point.
-    pub fn lose_point(
-        &mut self,
-        index: usize,
-        at: Timestamp,
-        quality: Quality,
-        out: &mut Vec<Sample>,
-    ) -> Tally {
+    /// Records that collecting ends at `at`, for every point.
+    pub fn end(&mut self, at: Timestamp, quality: Quality, out: &mut Vec<Sample>) -> Tally {
+        self.known.iter_mut().for_each(|known| known.rejected = false);
+        self.lose(at, quality, out)
+    }
+
+    /// Records that the driver cannot read one point, because the configuration is wrong.
+    pub fn reject(&mut self, index: usize, at: Timestamp, out: &mut Vec<Sample>) -> Tally {
         let mut tally = Tally::default();
+        let quality = Quality::BAD_CONFIGURATION_ERROR;
         if let (Some(point), Some(known)) = (self.points.get(index), self.known.get_mut(index)) {
             known.lose(point, at, quality, &mut tally, out);
+            known.rejected = true;
         }
         tally
     }
@@ -192,7 +218,8 @@ impl Admission {
     ) -> Tally {
         let mut tally = Tally::default();
         for (index, (point, known)) in self.points.iter().zip(&mut self.known).enumerate() {
-            if point.class != Some(class) || seen.get(index).copied().unwrap_or(false) {
+            let came = seen.get(index).copied().unwrap_or(false);
+            if point.class != Some(class) || came || known.rejected {
                 continue;
             }
             known.missed += 1;
@@ -205,6 +232,18 @@ impl Admission {
 }
 
 impl Known {
+    /// The time of a reading without a time of its own: never that of the reading before it, for
+    /// two samples of one signal at one time are one sample and its correction.
+    fn after(&self, time: Timestamp) -> Timestamp {
+        let held = self.held.as_ref().map(|(held, _)| held.time);
+        let Some(newest) = held.max(self.last.as_ref().map(|last| last.time)) else { return time };
+        if time <= newest && newest.since(time) < SAME_MOMENT {
+            newest.plus(Duration::from_micros(1))
+        } else {
+            time
+        }
+    }
+
     fn admit(&mut self, point: &Point, sample: Sample, tally: &mut Tally, out: &mut Vec<Sample>) {
         let verdict = match &self.last {
             None => Verdict::Record,
@@ -379,6 +418,35 @@ mod tests {
         assert!(out[1].time > out[0].time, "the loss comes after the last value");
         admission.lose(at(21), Quality::BAD_NOT_CONNECTED, &mut out);
         assert_eq!(out.len(), 3, "another reason is another fact");
+    }
+
+    #[test]
+    fn readings_of_one_moment_are_put_one_behind_the_other() {
+        let points: Arc<[Point]> = [point(ValueType::Float, true, None)].into();
+        let mut admission = Admission::new(points, Memory::default());
+        let mut out = vec![];
+        let readings = [1.0, 2.0, 2.0, 3.0].map(|x| Reading::good(0, Value::Float(x)));
+        admission.admit(readings, at(5), &mut out);
+        let own = Reading::good(0, Value::Float(9.0)).at(Some(at(5)));
+        admission.admit([own], at(6), &mut out);
+        admission.admit([Reading::good(0, Value::Float(4.0))], at(1), &mut out);
+        let micros: Vec<_> = out.iter().map(|s| s.time.micros() - at(5).micros()).collect();
+        assert_eq!(micros, [0, 1, 3, 0, -4_000_000]);
+    }
+
+    #[test]
+    fn a_point_that_cannot_be_read_keeps_its_reason() {
+        let points: Arc<[Point]> = [point(ValueType::Float, false, None)].into();
+        let mut admission = Admission::new(points, Memory::default());
+        let mut out = vec![];
+        admission.reject(0, at(0), &mut out);
+        admission.lose(at(1), Quality::BAD_COMMUNICATION_ERROR, &mut out);
+        for second in 2..6 {
+            admission.end_scan(0, &[false], at(second), &mut out);
+        }
+        admission.end(at(9), Quality::BAD_NOT_CONNECTED, &mut out);
+        let got: Vec<_> = out.iter().map(|sample| sample.quality).collect();
+        assert_eq!(got, [Quality::BAD_CONFIGURATION_ERROR, Quality::BAD_NOT_CONNECTED]);
     }
 
     #[test]

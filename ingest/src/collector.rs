@@ -246,8 +246,7 @@ impl Collector {
     async fn mark_problems(&mut self) {
         let (now, mut out) = (self.clock.now(), Vec::new());
         for index in self.problems.iter().filter_map(|problem| problem.point) {
-            let quality = Quality::BAD_CONFIGURATION_ERROR;
-            self.admission.lose_point(index, now, quality, &mut out);
+            self.admission.reject(index, now, &mut out);
         }
         self.hand_on(Tally::default(), out).await;
     }
@@ -262,7 +261,9 @@ impl Collector {
 
     async fn finish(mut self, stop: Stop) -> Memory {
         if let Some(quality) = stop.mark() {
-            self.lose(quality).await;
+            let mut out = Vec::new();
+            let tally = self.admission.end(self.clock.now(), quality, &mut out);
+            self.hand_on(tally, out).await;
         }
         self.admission.into_memory()
     }

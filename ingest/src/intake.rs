@@ -11,6 +11,8 @@ use parx_log::{
     SignalId, SubmitError, Timestamp, Value, ValueType,
 };
 
+use crate::admit::TEXT_BYTES_MAX;
+
 /// Most points in one write.
 pub const WRITE_POINTS_MAX: usize = 100_000;
 /// Most signals that one write may begin.
@@ -69,6 +71,18 @@ pub enum IntakeError {
         got: &'static str,
         /// The value.
         value: Value,
+    },
+    /// Send shorter text.
+    #[error("point {index}: '{tag}' has a text of {bytes} bytes; {max} is the most, shorten it")]
+    TextTooLong {
+        /// Place of the point in the write, from 0.
+        index: usize,
+        /// Its tag.
+        tag: String,
+        /// Its length.
+        bytes: usize,
+        /// How long it may be.
+        max: usize,
     },
     /// A new signal was refused; correct its tag.
     #[error("a new signal was refused: {0}")]
@@ -174,6 +188,12 @@ fn coerce(
     wanted: ValueType,
 ) -> Result<Option<Value>, IntakeError> {
     let Some(value) = value else { return Ok(None) };
+    if let Value::Text(text) = &value
+        && text.len() > TEXT_BYTES_MAX
+    {
+        let (bytes, max) = (text.len(), TEXT_BYTES_MAX);
+        return Err(IntakeError::TextTooLong { index, tag: tag.to_owned(), bytes, max });
+    }
     match value.clone().into_type(wanted) {
         Some(value) => Ok(Some(value)),
         None => Err(IntakeError::Type {

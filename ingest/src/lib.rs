@@ -15,7 +15,9 @@ mod status;
 mod supervisor;
 mod writer;
 
-pub use admit::{Admission, HOLD_MAX, Memory, SILENT_SCANS, Tally, Verdict, passes, sample_of};
+pub use admit::{
+    Admission, HOLD_MAX, Memory, SILENT_SCANS, TEXT_BYTES_MAX, Tally, Verdict, passes, sample_of,
+};
 pub use collector::{CONNECT_MAX, CollectorContext, Job, Stop, collect, refuse};
 pub use driver::{Driver, Fault, LINK_RETRY_MAX, Point, Reading, SESSION_RETRY_MAX, Session};
 pub use intake::{Intake, IntakeError, NamedPoint, WRITE_NEW_SIGNALS_MAX, WRITE_POINTS_MAX};

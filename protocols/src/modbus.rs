@@ -39,7 +39,7 @@ pub const DESCRIPTION: DriverDescription = DriverDescription {
 /// First time that a silent unit is left alone, when other units share the connection.
 const REST_FIRST: Duration = Duration::from_secs(1);
 /// Longest time that a silent unit is left alone.
-const REST_MAX: Duration = Duration::from_secs(60);
+const REST_MAX: Duration = Duration::from_secs(15);
 
 /// The driver of one Modbus connection.
 #[derive(Clone, Debug)]

@@ -34,6 +34,8 @@ pub struct ModbusSession {
     link: Context,
     /// The requests, split where the device refused them.
     reads: Vec<Slot>,
+    /// The link has been made anew in this scan already.
+    renewed: bool,
 }
 
 struct Slot {
@@ -62,7 +64,7 @@ impl ModbusSession {
         let link = connect(&shared).await?;
         let slot = |read: &Read| Slot { read: read.clone(), quarantine: None };
         let reads = shared.reads.iter().map(slot).collect();
-        Ok(ModbusSession { shared, link, reads })
+        Ok(ModbusSession { shared, link, reads, renewed: false })
     }
 
     /// Asks, and asks again while the device is busy.
@@ -152,6 +154,12 @@ impl ModbusSession {
                     slot.quarantine = None;
                     done.push(slot);
                 }
+                // Many devices close a link that was idle for a while; that is no gap.
+                Err(Silence::Broken(_)) if !self.renewed => {
+                    self.renewed = true;
+                    self.link = connect(&self.shared).await?;
+                    todo.push(slot);
+                }
                 Err(silence) => {
                     self.recover(&slot.read, silence).await?;
                     self.fail(&slot.read, Quality::BAD_NO_COMMUNICATION, into);
@@ -218,6 +226,7 @@ impl Session for ModbusSession {
         _now: Timestamp,
         into: &mut Vec<Reading>,
     ) -> Result<(), Fault> {
+        self.renewed = false;
         let all = std::mem::take(&mut self.reads);
         let (mine, others): (Vec<Slot>, Vec<Slot>) =
             all.into_iter().partition(|slot| slot.read.class == class);

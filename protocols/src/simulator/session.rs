@@ -67,3 +67,48 @@ impl Session for SimulatorSession {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parx_ingest::{Driver, Point, SourcePlan};
+    use parx_log::{Catalog, SignalId, SourceDefinition, ValueType};
+    use serde_json::json;
+
+    use super::*;
+
+    fn point(address: &str, class: Option<usize>) -> Point {
+        Point {
+            signal: SignalId(1),
+            tag: "t".into(),
+            address: address.into(),
+            value_type: ValueType::Float,
+            stepped: false,
+            deadband: None,
+            class,
+        }
+    }
+
+    #[tokio::test]
+    async fn polled_points_answer_and_the_others_send_by_themselves() {
+        let (name, driver) = ("s".to_owned(), "simulator".to_owned());
+        let settings = json!({ "push_ms": 1, "outage_every_s": 100, "outage_s": 1 });
+        let source = Arc::new(SourceDefinition { name, driver, settings, enabled: true });
+        let points = [point("constant(value=1)", Some(0)), point("constant(value=2)", None)];
+        let mut plan = SourcePlan::of(&Catalog::default(), &source);
+        plan.points = points.into();
+        let simulator = Simulator::compile(&plan).driver.unwrap();
+        let mut session = simulator.connect().await.unwrap();
+        let mut polled = vec![];
+        session.poll(0, Timestamp::from_seconds(50.0), &mut polled).await.unwrap();
+        assert_eq!(polled, [Reading::good(0, parx_log::Value::Float(1.0))]);
+        let mut sent = vec![];
+        while sent.len() < 2 {
+            // Now and then the played outage is on.
+            let _ = session.receive(&mut sent).await;
+        }
+        assert_eq!(sent[0], Reading::good(1, parx_log::Value::Float(2.0)));
+        assert!(session.poll(0, Timestamp::from_seconds(100.5), &mut polled).await.is_err());
+    }
+}
