@@ -1,10 +1,10 @@
 //! Admission: which readings are recorded, and as what. Pure: readings and times come in.
 //!
 //! A reading whose value and quality equal what was recorded last says nothing new; it is recorded
-//! again only after [`HOLD_MAX`]. A change of a number that is no greater than the signal's deadband
-//! is treated the same. A change of quality always passes. For signals that are drawn as a line, the
-//! last reading that was held back is recorded together with the one that passes, so that the line
-//! bends where the value did. Every reading is recorded or counted under one name (I1).
+//! again only after [`HOLD_MAX`]. A change of a number that is no greater than the signal's
+//! deadband is treated the same. A change of quality always passes. For signals that are drawn as a
+//! line, the last reading that was held back is recorded together with the one that passes, so that
+//! the line bends where the value did. Every reading is recorded or counted under one name (I1).
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! The collector: keeps one source's session open, scans, receives, and hands admitted samples on.
 //!
-//! When a session ends or cannot be opened, every point of the source gets one sample of bad quality
-//! at that time, and the collector tries again by itself. It measures samples, not sockets: a scan
-//! that does not end in time, or a point that stays away from its scans, is bad too. It knows no
-//! protocol, and it does not append: that is the writer's work behind a bounded queue.
+//! When a session ends or cannot be opened, every point of the source gets one sample of bad
+//! quality at that time, and the collector tries again by itself. It measures samples, not sockets:
+//! a scan that does not end in time, or a point that stays away from its scans, is bad too. It
+//! knows no protocol, and it does not append: that is the writer's work behind a bounded queue.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,8 +22,6 @@ use crate::status::{SourceState, StatusCell};
 
 /// Longest time that opening a session may take, whatever the driver's own limit.
 pub const CONNECT_MAX: Duration = Duration::from_secs(15);
-/// Shortest time that a scan may take before its session is given up. A slower class has its period.
-pub const SCAN_TIME_MIN: Duration = Duration::from_millis(500);
 
 /// A collector at work. Ends when it is told to stop, with what the next one needs to know.
 pub type Job = Pin<Box<dyn Future<Output = Memory> + Send>>;
@@ -149,7 +147,7 @@ impl Collector {
         self.status.count(|counters| counters.sessions += 1);
         self.status.state(SourceState::Connected, None);
         let now = self.clock.now();
-        let used = |class| self.plan.points_of(class).next().is_some();
+        let used = |class| D::POLLS && self.plan.points_of(class).next().is_some();
         let mut schedule = Schedule::starting(&self.plan.classes, used, now);
         let mut readings = Vec::new();
         loop {
@@ -181,9 +179,8 @@ impl Collector {
         readings: &mut Vec<Reading>,
     ) -> Option<End> {
         let Due { class, missed } = due;
-        let period = self.plan.classes.get(class)?.period;
+        let (period, limit) = self.plan.classes.get(class).map(|c| (c.period, c.time_limit()))?;
         let begun = self.clock.now();
-        let limit = period.max(SCAN_TIME_MIN);
         let polled = tokio::select! {
             stop = stopped(&mut self.stop) => return Some(End::Stopped(stop)),
             polled = timeout(limit, session.poll(class, begun, readings)) => polled,

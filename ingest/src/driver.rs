@@ -17,6 +17,8 @@ use crate::problem::Compiled;
 pub trait Driver: Sized + Send + Sync + 'static {
     /// The name by which a source asks for it, such as `modbus`.
     const NAME: &'static str;
+    /// Whether its points can be polled. Where they cannot, their scan classes are ignored.
+    const POLLS: bool = true;
     /// What a connection is.
     type Session: Session;
 
@@ -30,8 +32,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
 
 /// One open connection. Dropping it closes it.
 pub trait Session: Send {
-    /// Reads the points of one scan class, given by its place in the plan, and appends a reading for
-    /// each of them. `now` is when the scan begins.
+    /// Reads the points of one scan class, given by its place in the plan, and appends a reading
+    /// for each of them. `now` is when the scan begins.
     fn poll(
         &mut self,
         class: usize,
@@ -39,8 +41,8 @@ pub trait Session: Send {
         into: &mut Vec<Reading>,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Waits for what the peer sends by itself. Has to be cancel-safe: `into` is appended to only in
-    /// the step that returns.
+    /// Waits for what the peer sends by itself. Has to be cancel-safe: `into` is appended to only
+    /// in the step that returns.
     fn receive(
         &mut self,
         into: &mut Vec<Reading>,
@@ -118,8 +120,9 @@ pub const SESSION_RETRY_MAX: Duration = Duration::from_secs(30);
 
 impl Fault {
     /// How long to wait before trying again after `failures` earlier ones in a row: doubled each
-    /// time up to a limit, and shortened by up to a fifth by `random`, a number from 0 to 1, so that
-    /// a hundred sources do not knock at the same moment. None: not before the configuration changes.
+    /// time up to a limit, and shortened by up to a fifth by `random`, a number from 0 to 1, so
+    /// that a hundred sources do not knock at the same moment. None: not before the configuration
+    /// changes.
     pub fn retry(&self, failures: u32, random: f64) -> Option<Duration> {
         let (first, max) = match self {
             Fault::Link(_) => (LINK_RETRY_FIRST, LINK_RETRY_MAX),

@@ -1,7 +1,7 @@
 //! The intake: samples written from outside, named by tag.
 //!
-//! Unknown tags become signals whose type is taken from the values. A write is stored whole or not at
-//! all. It knows no wire format; the doors of the API bring points in.
+//! Unknown tags become signals whose type is taken from the values. A write is stored whole or not
+//! at all. It knows no wire format; the doors of the API bring points in.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -16,10 +16,10 @@ mod supervisor;
 mod writer;
 
 pub use admit::{Admission, HOLD_MAX, Memory, SILENT_SCANS, Tally, Verdict, passes, sample_of};
-pub use collector::{CONNECT_MAX, CollectorContext, Job, SCAN_TIME_MIN, Stop, collect, refuse};
+pub use collector::{CONNECT_MAX, CollectorContext, Job, Stop, collect, refuse};
 pub use driver::{Driver, Fault, LINK_RETRY_MAX, Point, Reading, SESSION_RETRY_MAX, Session};
 pub use intake::{Intake, IntakeError, NamedPoint, WRITE_NEW_SIGNALS_MAX, WRITE_POINTS_MAX};
-pub use plan::{ScanClass, SourcePlan};
+pub use plan::{SCAN_TIME_MIN, ScanClass, SourcePlan};
 pub use problem::{Compiled, Problem};
 pub use schedule::{Due, Schedule, next_scan};
 pub use sources::{DriverDescription, Drivers, STOP_MAX, SettingDescription, Sources};

@@ -1,6 +1,7 @@
 //! What a source shall do: its definition, points and scan classes, taken from the catalog.
 //!
-//! Two equal plans need no restart. Whether settings and addresses make sense is for a driver to say.
+//! Two equal plans need no restart. Whether settings and addresses make sense is for a driver to
+//! say.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,17 @@ pub struct SourcePlan {
     pub points: Arc<[Point]>,
     /// The scan classes that its points use.
     pub classes: Arc<[ScanClass]>,
+}
+
+/// Shortest time that a scan may take before its session is given up.
+pub const SCAN_TIME_MIN: Duration = Duration::from_millis(500);
+
+impl ScanClass {
+    /// How long a scan may take before its session is given up: the period, so that a silent device
+    /// is known within two scans, but never less than [`SCAN_TIME_MIN`].
+    pub fn time_limit(&self) -> Duration {
+        self.period.max(SCAN_TIME_MIN)
+    }
 }
 
 impl SourcePlan {

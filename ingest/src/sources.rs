@@ -1,7 +1,7 @@
 //! The sources: keeps what runs in agreement with what the catalog defines.
 //!
-//! It follows the log, works out what each source shall do, and tells the supervisors. Drivers come in
-//! through the port [`Drivers`], chosen by name where ParX is put together.
+//! It follows the log, works out what each source shall do, and tells the supervisors. Drivers come
+//! in through the port [`Drivers`], chosen by name where ParX is put together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -133,8 +133,8 @@ impl Sources {
         problems.into_iter().filter(|problem| problem.point.is_some()).collect()
     }
 
-    /// Stops all sources: marks their signals as not connected and waits until everything is stored,
-    /// at most [`STOP_MAX`].
+    /// Stops all sources: marks their signals as not connected and waits until everything is
+    /// stored, at most [`STOP_MAX`].
     pub async fn stop(&self) {
         self.stop.cancel();
         self.tasks.close();

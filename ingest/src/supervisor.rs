@@ -1,7 +1,7 @@
 //! The supervisor: one task for each source, which starts, restarts and stops its collector.
 //!
-//! It does what it is told through a channel that always holds the newest wish, so that ten changes in
-//! a row make one restart. What a source shall do is decided in `sources`.
+//! It does what it is told through a channel that always holds the newest wish, so that ten changes
+//! in a row make one restart. What a source shall do is decided in `sources`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
