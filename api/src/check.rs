@@ -19,7 +19,7 @@ pub fn run(file: &Path) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let reading = read(&text, &parx_protocols::BuiltIn);
+    let reading = read(&text, &parx_protocols::AllDrivers);
     for problem in &reading.problems {
         let (line, column) = (problem.line, problem.column);
         say(&format!("{}:{line}:{column}: {}", file.display(), problem.message));
@@ -71,7 +71,7 @@ mod tests {
                     settings = { host = \"127.0.0.1\", prot = 502 }\n\n\
                     [[signal]]\ntag = \"a\"\nsource = \"plc\"\nscan_class = \"fast\"\n\
                     address = \"holding:0:flaot32\"\n";
-        let reading = super::read(text, &parx_protocols::BuiltIn);
+        let reading = super::read(text, &parx_protocols::AllDrivers);
         let lines: Vec<usize> = reading.problems.iter().map(|problem| problem.line).collect();
         assert!(lines.contains(&8), "the setting 'prot': {:?}", reading.problems);
     }
@@ -83,7 +83,7 @@ mod tests {
                     settings = { host = \"127.0.0.1\" }\n\n\
                     [[signal]]\ntag = \"a\"\nsource = \"plc\"\nscan_class = \"fast\"\n\
                     address = \"holding:0:flaot32\"\n";
-        let reading = super::read(text, &parx_protocols::BuiltIn);
+        let reading = super::read(text, &parx_protocols::AllDrivers);
         let lines: Vec<usize> = reading.problems.iter().map(|problem| problem.line).collect();
         assert_eq!(lines, [14], "{:?}", reading.problems);
     }

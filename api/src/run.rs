@@ -146,7 +146,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
     if let Some(demo) = options.demo {
         demo::start(&log, demo, stop.clone()).await.map_err(StartError::Demo)?;
     }
-    let sources = Sources::start(log.clone(), Arc::new(parx_protocols::BuiltIn));
+    let sources = Sources::start(log.clone(), Arc::new(parx_protocols::AllDrivers));
     let intake = Intake::new(log.clone());
     let context = GraphqlContext {
         log: log.clone(),
