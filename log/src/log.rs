@@ -82,7 +82,7 @@ impl Log {
         rows: Vec<Sample>,
     ) -> Result<Sequence, AppendError> {
         let weight = rows.len().clamp(1, QUEUE_ROWS_MAX) as u32;
-        let stopped = || AppendError::Stopped(self.stop_reason());
+        let stopped = || AppendError::Stopped(self.why_stopped());
         let room = self.room.clone().acquire_many_owned(weight).await.map_err(|_| stopped())?;
         let (done, answer) = oneshot::channel();
         let request = Request::Append { author, batch, rows, done, room };
@@ -98,7 +98,7 @@ impl Log {
     ) -> Result<Submitted, SubmitError> {
         let (done, answer) = oneshot::channel();
         let request = Request::Submit { author, command: Box::new(command), done };
-        let stopped = || SubmitError::Stopped(self.stop_reason());
+        let stopped = || SubmitError::Stopped(self.why_stopped());
         self.requests.send(request).map_err(|_| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
@@ -107,7 +107,7 @@ impl Log {
     /// frozen, or with nothing if there are no samples to freeze.
     pub async fn seal(&self) -> Result<Option<Sequence>, SubmitError> {
         let (done, answer) = oneshot::channel();
-        let stopped = || SubmitError::Stopped(self.stop_reason());
+        let stopped = || SubmitError::Stopped(self.why_stopped());
         self.requests.send(Request::Seal { done }).map_err(|_| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
@@ -130,12 +130,17 @@ impl Log {
             Some(reason) => reason,
             None => {
                 waiting.await;
-                self.stop_reason()
+                self.why_stopped()
             }
         }
     }
 
-    fn stop_reason(&self) -> Arc<str> {
+    /// Why the log takes no more writes; nothing while it does.
+    pub fn stop_reason(&self) -> Option<Arc<str>> {
+        self.shared.stopped()
+    }
+
+    fn why_stopped(&self) -> Arc<str> {
         self.shared.stopped().unwrap_or_else(|| "its committer ended".into())
     }
 

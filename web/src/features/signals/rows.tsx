@@ -25,16 +25,16 @@ export function GroupRow({ row, index, top, active, onFocus, onToggle }: GroupPr
       id={`signal-row-${index}`}
       role="row"
       aria-rowindex={index + 2}
+      aria-level={1}
       aria-expanded={row.open}
       className="signal-group"
       data-active={active}
       style={at(top)}
     >
-      <span role="gridcell">
+      <span role="gridcell" aria-colspan={8}>
         <button
           type="button"
           tabIndex={-1}
-          aria-label={`${row.open ? 'Close' : 'Open'} ${row.path || 'signals without a path'}`}
           onClick={() => {
             onFocus()
             onToggle(row.path)
@@ -66,6 +66,7 @@ export function SignalRow({ signal, index, top, active, selected, onFocus, onTog
       id={`signal-row-${index}`}
       role="row"
       aria-rowindex={index + 2}
+      aria-level={2}
       aria-selected={selected}
       className="signal-row"
       data-active={active}

@@ -76,7 +76,7 @@ export function SignalGrid({ rows, selected, onToggle, onToggleGroup, onTrend }:
       <div
         ref={frame}
         className="table-frame signal-grid"
-        role="grid"
+        role="treegrid"
         tabIndex={0}
         aria-label="Signals"
         aria-describedby="signal-grid-keys"

@@ -80,6 +80,7 @@ function draw(canvas: HTMLCanvasElement, ring: Ring, now: number, stepped: boole
     level = y(value)
     pen = true
   }
+  if (pen && stepped) context.lineTo(width, level)
   context.stroke()
 }
 

@@ -29,7 +29,7 @@ export function SourcesPage() {
         <h1>Sources</h1>
         {sources.data ? <span className="muted">{summary(sources.data)}</span> : null}
       </div>
-      <div className="table-frame">
+      <div className="table-frame" role="region" aria-label="Sources" tabIndex={0}>
         {sources.data ? (
           <SourcesTable sources={sources.data} now={hub.now()} />
         ) : sources.error instanceof ApiError ? (

@@ -1,0 +1,85 @@
+# The two commands are `make demo` and `make test`; the rest are their parts.
+# On a bare Debian machine with Rust and Node they install or build what else is missing.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo release test lint unit web web-test end-to-end chaos bench setup clean
+
+PYTHON := target/venv/bin/python
+export PARX_PYTHON := $(abspath $(PYTHON))
+# Debian's package manager, as root or through sudo.
+APT := $(shell [ "$$(id -u)" = 0 ] && echo "apt-get" || echo "sudo apt-get")
+# What the tests need of Debian: the command that shows it is there, and its package.
+PEERS := mosquitto:mosquitto mosquitto_pub:mosquitto-clients psql:postgresql-client chromium:chromium
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+demo: web ## A live simulated plant with a day of history, at http://127.0.0.1:8800
+	cargo build --bin parx
+	target/debug/parx demo --history 1d $(ARGS)
+
+release: web ## The binary to deploy: target/release/parx
+	cargo build --release --bin parx
+
+test: web lint unit web-test end-to-end ## Everything that has to pass
+
+lint: web ## Formatting and lints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+unit: ## Tests of the crates
+	cargo test --workspace --lib --bins
+	cargo test --package parx-log --package parx-compactor --package parx-query \
+		--package parx-ingest --package parx-protocols --tests
+
+end-to-end: web setup ## Tests through the doors with real devices, brokers, clients and a browser
+	cargo test --package parx-api --test e2e
+
+chaos: setup ## 200 rounds of kill -9 under load, and the negative controls
+	cargo build --bin parx
+	$(PYTHON) tests/checker.py --parx target/debug/parx --rounds 200 --seed 1
+
+bench: ## Figures of this machine, with the release build
+	cargo run --release --bin parx -- bench latency
+
+# --- the web app -----------------------------------------------------------------------------------
+
+web: web/dist/index.html ## The web app, as the binary embeds it
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json api/schema.graphql \
+		$(shell find web/src web/index.html web/*.ts -type f 2>/dev/null)
+	cd web && npm run build
+	@touch $@ api/src/http/assets.rs
+
+web-test: web
+	cd web && npm run lint && npm test
+
+# --- peers and clients of the tests ----------------------------------------------------------------
+
+setup: $(PYTHON) tests/node/node_modules/.package-lock.json
+	@missing=(); for pair in $(PEERS); do \
+		command -v "$${pair%%:*}" >/dev/null || [ -x "/usr/sbin/$${pair%%:*}" ] \
+			|| missing+=("$${pair##*:}"); done; \
+	if [ "$${#missing[@]}" != 0 ]; then \
+		echo "installing $${missing[*]}"; \
+		$(APT) update -qq && DEBIAN_FRONTEND=noninteractive \
+			$(APT) install -y -qq --no-install-recommends "$${missing[@]}"; fi
+
+$(PYTHON): tests/requirements.txt
+	python3 -m venv target/venv || { $(APT) update -qq && $(APT) install -y -qq python3-venv \
+		&& python3 -m venv target/venv; }
+	target/venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+tests/node/node_modules/.package-lock.json: tests/node/package-lock.json
+	cd tests/node && npm ci --no-audit --no-fund
+	@touch $@
+
+clean: ## Everything that was built
+	cargo clean
+	rm -rf web/node_modules web/dist tests/node/node_modules

@@ -1,0 +1,120 @@
+//! `POST /api/v1/write` and `/api/v2/write`: line protocol in, 204 once it is durable.
+//!
+//! A request is stored whole or not at all. With the headers `ParX-Producer`, `ParX-Epoch` and
+//! `ParX-Sequence` it is a numbered batch, which is stored once however often it is sent (I3).
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use parx_ingest::NamedPoint;
+use parx_log::{BatchId, Quality};
+
+use crate::http::HttpState;
+use crate::http::errors::HttpError;
+use crate::http::line::{self, Precision};
+use crate::http::session::identify;
+
+/// Largest body of a write as it is sent, in bytes.
+pub const WRITE_BYTES_MAX: usize = 16 << 20;
+/// Largest body of a write once it is unpacked, in bytes.
+pub const WRITE_UNPACKED_BYTES_MAX: u64 = 64 << 20;
+
+/// Stores what the body says.
+pub async fn write(
+    State(state): State<HttpState>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, HttpError> {
+    let identity = identify(&state, &headers).await?;
+    let word = query.get("precision").map_or("ns", String::as_str);
+    let precision = Precision::parse(word).ok_or_else(|| {
+        bad(format!("'{word}' is not a precision"), "write precision=ns, us, ms or s")
+    })?;
+    let batch = batch(&headers)?;
+    let turn = state.writes.acquire().await;
+    let _turn = turn.map_err(|_| HttpError::busy("the server is stopping"))?;
+    let gzip = encoding(&headers)?;
+    let now = state.log.now();
+    // Unpacking and parsing a large body takes longer than an async thread may be kept.
+    let parsed = tokio::task::spawn_blocking(move || {
+        let text = if gzip { unpack(&body)? } else { body.into() };
+        let text = String::from_utf8(text).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            bad(format!("the body is not UTF-8 from byte {at} on"), "send UTF-8")
+        })?;
+        line::parse(&text, precision).map_err(HttpError::from)
+    });
+    let points = parsed.await.map_err(|error| bad(error.to_string(), ""))??;
+    if points.is_empty() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let lines: Vec<usize> = points.iter().map(|point| point.line).collect();
+    let points = points.into_iter().map(|point| NamedPoint {
+        tag: point.tag,
+        labels: point.labels,
+        time: point.time.unwrap_or(now),
+        value: Some(point.value),
+        quality: Quality::GOOD,
+    });
+    let written = state.intake.write(identity.name, batch, points.collect()).await;
+    let sequence = written.map_err(|error| match error {
+        parx_ingest::IntakeError::Type { index, .. } => {
+            let line = lines.get(index).copied().unwrap_or_default();
+            HttpError::from(line::LineError { line, column: 1, problem: error.to_string() })
+        }
+        error => error.into(),
+    })?;
+    let header = [("parx-sequence", sequence.to_string())];
+    Ok((StatusCode::NO_CONTENT, header).into_response())
+}
+
+fn bad(message: impl Into<String>, hint: &str) -> HttpError {
+    HttpError::new(StatusCode::BAD_REQUEST, message, hint)
+}
+
+/// True for gzip, false for none.
+fn encoding(headers: &HeaderMap) -> Result<bool, HttpError> {
+    match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes()) {
+        None | Some(b"identity") => Ok(false),
+        Some(b"gzip") => Ok(true),
+        Some(_) => Err(HttpError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body's encoding is not known",
+            "send gzip or none",
+        )),
+    }
+}
+
+fn unpack(body: &[u8]) -> Result<Vec<u8>, HttpError> {
+    let mut text = Vec::new();
+    let mut reader = flate2::read::MultiGzDecoder::new(body).take(WRITE_UNPACKED_BYTES_MAX + 1);
+    let read = reader.read_to_end(&mut text);
+    read.map_err(|error| bad(format!("the gzip body is damaged or cut off: {error}"), ""))?;
+    if text.len() as u64 > WRITE_UNPACKED_BYTES_MAX {
+        return Err(HttpError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the unpacked body is larger than {WRITE_UNPACKED_BYTES_MAX} bytes"),
+            "send several writes",
+        ));
+    }
+    Ok(text)
+}
+
+/// The batch's number, if the headers give one.
+fn batch(headers: &HeaderMap) -> Result<Option<BatchId>, HttpError> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(producer) = text("parx-producer") else { return Ok(None) };
+    let number = |name: &str| {
+        let value = text(name).and_then(|value| value.parse::<u64>().ok());
+        value.ok_or_else(|| {
+            bad(format!("ParX-Producer is there, but {name} is not a whole number"), "send both")
+        })
+    };
+    let (epoch, sequence) = (number("parx-epoch")?, number("parx-sequence")?);
+    Ok(Some(BatchId { producer: format!("client/{producer}"), epoch, sequence }))
+}
