@@ -145,7 +145,10 @@ impl Collector {
             },
         };
         self.status.count(|counters| counters.sessions += 1);
-        self.status.state(SourceState::Connected, None);
+        // Where points are polled, only a reading shows that the session works.
+        let polls = D::POLLS && self.plan.points.iter().any(|point| point.class.is_some());
+        let error = if polls { self.status.error() } else { None };
+        self.status.state(SourceState::Connected, error);
         let now = self.clock.now();
         let used = |class| D::POLLS && self.plan.points_of(class).next().is_some();
         let mut schedule = Schedule::starting(&self.plan.classes, used, now);
@@ -218,7 +221,10 @@ impl Collector {
         self.failures = 0;
         let mut out = Vec::new();
         let tally = self.admission.admit(readings.drain(..), at, &mut out);
-        self.status.change(|status| status.last_reading = Some(at));
+        self.status.change(|status| {
+            status.last_reading = Some(at);
+            status.error = None;
+        });
         self.hand_on(tally, out).await;
     }
 

@@ -98,7 +98,7 @@ pub struct SourceStatus {
     pub state: SourceState,
     /// Since when.
     pub since: Timestamp,
-    /// Why the last session failed; none while a session works.
+    /// Why the last session failed; none once a session delivers.
     pub error: Option<String>,
     /// What is wrong with its settings and addresses.
     pub problems: Vec<Problem>,

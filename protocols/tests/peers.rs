@@ -15,11 +15,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parx_ingest::{Driver, Fault, Reading, Session, SourcePlan};
+use parx_ingest::{Driver, Fault, Reading, Session, SourcePlan, Sources};
 use parx_log::{
-    Catalog, Change, Quality, ScanClassDefinition, Sequence, Signal, SignalDefinition, SignalId,
-    SourceDefinition, Timestamp, Value, ValueType,
+    Catalog, Change, Log, LogOptions, Quality, Sample, ScanClassDefinition, Sequence, Signal,
+    SignalDefinition, SignalId, SourceDefinition, SystemClock, Timestamp, Value, ValueType,
 };
+use parx_protocols::AllDrivers;
 use parx_protocols::modbus::{Modbus, ModbusSession};
 use parx_protocols::mqtt::{Mqtt, MqttSession};
 use serde_json::json;
@@ -151,6 +152,67 @@ async fn pymodbus_is_read_and_one_wrong_address_does_not_blind_the_others() {
     drop(peer);
     assert!(matches!(poll(&mut session).await, Err(Fault::Link(_))), "the peer is gone");
     assert!(matches!(driver.connect().await, Err(Fault::Link(_))), "and stays away");
+}
+
+/// A log with a running Modbus source `s` and its signal `a`.
+async fn running(folder: &Path, port: u16) -> (Log, Sources) {
+    let log = Log::open(LogOptions::new(folder), Arc::new(SystemClock)).unwrap();
+    let (name, driver) = ("s".to_owned(), "modbus".to_owned());
+    let settings = json!({ "host": "localhost", "port": port });
+    let definition = SignalDefinition {
+        tag: "a".to_owned(),
+        source: Some("s".to_owned()),
+        address: Some("holding:7".to_owned()),
+        scan_class: Some("c".to_owned()),
+        ..SignalDefinition::default()
+    };
+    let class = ScanClassDefinition { name: "c".into(), period_ms: 500, phase_ms: 0 };
+    for command in [
+        parx_log::Command::DefineScanClass(class),
+        parx_log::Command::DefineSource(SourceDefinition { name, driver, settings, enabled: true }),
+        parx_log::Command::DefineSignal(definition),
+    ] {
+        log.submit("test".into(), command).await.unwrap();
+    }
+    let sources = Sources::start(log.clone(), Arc::new(AllDrivers));
+    (log, sources)
+}
+
+async fn until(log: &Log, value: Option<f64>, quality: Quality) {
+    for _ in 0..2000 {
+        let last = log.last_values().get(SignalId(1)).map(|last| last.sample);
+        let as_wanted = |s: &Sample| s.quality == quality && s.value == value.map(Value::Float);
+        if last.as_ref().is_some_and(as_wanted) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never {value:?} {quality}; it is {:?}", log.last_values().get(SignalId(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i2_a_device_that_freezes_is_bad_and_good_again_when_it_thaws() {
+    let port = free_port().await;
+    let mut command = Command::new("python3");
+    let Some(peer) = start(command.args(["-c", PYMODBUS, &port.to_string()]), port).await else {
+        return skip("pymodbus");
+    };
+    let folder = tempfile::TempDir::new().unwrap();
+    let (log, sources) = running(folder.path(), port).await;
+    let signal = |name: &str| {
+        let pid = peer.0.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+        std::time::Instant::now()
+    };
+    until(&log, Some(7.0), GOOD).await;
+    let frozen = signal("-STOP");
+    until(&log, None, Quality::BAD_COMMUNICATION_ERROR).await;
+    println!("bad {:?} after the device froze", frozen.elapsed());
+    let thawed = signal("-CONT");
+    until(&log, Some(7.0), GOOD).await;
+    println!("good {:?} after it thawed", thawed.elapsed());
+    sources.stop().await;
+    until(&log, None, Quality::BAD_NOT_CONNECTED).await;
 }
 
 fn float(x: f32) -> Value {
