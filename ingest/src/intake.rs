@@ -271,4 +271,34 @@ mod tests {
         let error = plan(&Catalog::default(), &points).unwrap_err().to_string();
         assert!(error.starts_with("point 1: 'a' is of type float"), "{error}");
     }
+
+    fn open(folder: &std::path::Path) -> Log {
+        let options = parx_log::LogOptions::new(folder);
+        Log::open(options, Arc::new(parx_log::SystemClock)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn i3_a_write_is_stored_once_and_a_refused_one_not_at_all() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let log = open(folder.path());
+        let intake = Intake::new(log.clone());
+        let batch = Some(BatchId { producer: "client".into(), epoch: 1, sequence: 1 });
+        for _ in 0..2 {
+            let points = vec![point("a", Some(Value::Float(1.0))), point("b", None)];
+            intake.write("user".into(), batch.clone(), points).await.unwrap();
+        }
+        let rows: u64 = log.snapshot().tails.iter().map(|tail| tail.rows()).sum();
+        assert_eq!(rows, 2, "I3");
+        let wrong = vec![point("new", None), point("a", Some(Value::Text("x".into())))];
+        let error = intake.write("user".into(), None, wrong).await.unwrap_err();
+        assert!(matches!(error, IntakeError::Type { index: 1, .. }), "{error}");
+        assert!(
+            log.catalog().signal_by_tag("new").is_none(),
+            "nothing is stored, no signal either"
+        );
+        let long = "x".repeat(TEXT_BYTES_MAX + 1);
+        let long = vec![point("t", Some(Value::Text(long.as_str().into())))];
+        let error = intake.write("user".into(), None, long).await.unwrap_err();
+        assert!(matches!(error, IntakeError::TextTooLong { .. }), "{error}");
+    }
 }

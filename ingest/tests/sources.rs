@@ -125,10 +125,15 @@ struct Bench {
 }
 
 async fn bench(device: u64, mood: Mood) -> Bench {
+    bench_with(device, mood, |_| {}).await
+}
+
+async fn bench_with(device: u64, mood: Mood, change: impl FnOnce(&mut LogOptions)) -> Bench {
     set(device, mood);
     let folder = TempDir::new().unwrap();
     let mut options = LogOptions::new(folder.path());
     options.linger = Duration::ZERO;
+    change(&mut options);
     let log = Log::open(options, Arc::new(SystemClock)).unwrap();
     let class = ScanClassDefinition { name: "fast".into(), period_ms: 20, phase_ms: 0 };
     submit(&log, Command::DefineScanClass(class)).await;
@@ -192,7 +197,7 @@ impl Bench {
     }
 
     fn counters(&self) -> Counters {
-        self.sources.status("s").unwrap().counters
+        self.sources.status("s").map(|status| status.counters).unwrap_or_default()
     }
 }
 
@@ -277,4 +282,26 @@ async fn a_crash_in_a_driver_costs_its_source_a_gap_and_no_more() {
     set(4, Mood::Answers(2.0));
     bench.until("a", Some(2.0), Quality::GOOD).await;
     bench.sources.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i1_a_full_log_makes_a_source_wait_and_loses_nothing() {
+    let bench = bench_with(5, Mood::Answers(1.0), |options| options.tail_rows_max = 1).await;
+    let mut value = 1.0;
+    while bench.counters().append_retries == 0 {
+        value += 1.0;
+        set(5, Mood::Answers(value));
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    let recorded = bench.counters().recorded;
+    assert!(bench.counters().stored < recorded, "I1: something waits");
+    while let Some(through) = bench.log.seal().await.unwrap() {
+        submit(&bench.log, Command::CommitSegments { add: vec![], through }).await;
+        bench.until("a", Some(value), Quality::GOOD).await;
+        if bench.counters().stored >= recorded {
+            break;
+        }
+    }
+    let counters = bench.counters();
+    assert_eq!((counters.lost, counters.stored >= recorded), (0, true), "I1: {counters:?}");
 }

@@ -52,7 +52,9 @@ impl From<LineError> for HttpError {
 impl From<IntakeError> for HttpError {
     fn from(error: IntakeError) -> HttpError {
         let (status, hint) = match &error {
-            IntakeError::Empty | IntakeError::Type { .. } => (StatusCode::BAD_REQUEST, ""),
+            IntakeError::Empty | IntakeError::Type { .. } | IntakeError::TextTooLong { .. } => {
+                (StatusCode::BAD_REQUEST, "")
+            }
             IntakeError::TooManyPoints { .. } | IntakeError::TooManySignals { .. } => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "")
             }
