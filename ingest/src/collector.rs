@@ -23,6 +23,9 @@ use crate::status::{SourceState, StatusCell};
 /// Longest time that opening a session may take, whatever the driver's own limit.
 pub const CONNECT_MAX: Duration = Duration::from_secs(15);
 
+/// Longest time of a scan whose driver limits its requests itself.
+pub const SCAN_TIME_MAX: Duration = Duration::from_secs(60);
+
 /// A collector at work. Ends when it is told to stop, with what the next one needs to know.
 pub type Job = Pin<Box<dyn Future<Output = Memory> + Send>>;
 
@@ -165,7 +168,7 @@ impl Collector {
                 }
                 () = sleep_or_never(wait) => {
                     for due in schedule.due(self.clock.now()) {
-                        if let Some(end) = self.scan(&mut session, due, &mut readings).await {
+                        if let Some(end) = self.scan::<D>(&mut session, due, &mut readings).await {
                             return end;
                         }
                     }
@@ -175,14 +178,15 @@ impl Collector {
     }
 
     /// Reads one scan class. Its samples carry the middle of the scan, if the peer has no clock.
-    async fn scan<S: Session>(
+    async fn scan<D: Driver>(
         &mut self,
-        session: &mut S,
+        session: &mut D::Session,
         due: Due,
         readings: &mut Vec<Reading>,
     ) -> Option<End> {
         let Due { class, missed } = due;
         let (period, limit) = self.plan.classes.get(class).map(|c| (c.period, c.time_limit()))?;
+        let limit = if D::LIMITS_REQUESTS { period.max(SCAN_TIME_MAX) } else { limit };
         let begun = self.clock.now();
         let polled = tokio::select! {
             stop = stopped(&mut self.stop) => return Some(End::Stopped(stop)),

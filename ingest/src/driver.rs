@@ -19,6 +19,10 @@ pub trait Driver: Sized + Send + Sync + 'static {
     const NAME: &'static str;
     /// Whether its points can be polled. Where they cannot, their scan classes are ignored.
     const POLLS: bool = true;
+    /// Whether its sessions limit the time of each request themselves, by
+    /// [`ScanClass::time_limit`](crate::ScanClass::time_limit). A scan of many requests may then
+    /// take longer than its period, which is an overrun and no fault.
+    const LIMITS_REQUESTS: bool = false;
     /// What a connection is.
     type Session: Session;
 

@@ -86,6 +86,7 @@ impl Shared {
 
 impl Driver for Modbus {
     const NAME: &'static str = DESCRIPTION.name;
+    const LIMITS_REQUESTS: bool = true;
     type Session = ModbusSession;
 
     fn compile(plan: &SourcePlan) -> Compiled<Modbus> {
