@@ -10,8 +10,6 @@ import {
 import { meQuery } from '../api/queries'
 import { ApiError } from '../api/request'
 import { SignInPage } from '../features/sign-in/page'
-import { SignalsPage } from '../features/signals/page'
-import { SourcesPage } from '../features/sources/page'
 import { parseSearch, stringifySearch } from '../lib/search-params'
 import { Failure } from './failure'
 import { queryClient } from './query-client'
@@ -68,7 +66,7 @@ const signalsRoute = createRoute({
   getParentRoute: () => shellRoute,
   path: '/signals',
   validateSearch: (search) => keep(search, 'q'),
-  component: SignalsPage,
+  component: lazyRouteComponent(() => import('../features/signals/page'), 'SignalsPage'),
 })
 
 const trendRoute = createRoute({
@@ -81,7 +79,7 @@ const trendRoute = createRoute({
 const sourcesRoute = createRoute({
   getParentRoute: () => shellRoute,
   path: '/sources',
-  component: SourcesPage,
+  component: lazyRouteComponent(() => import('../features/sources/page'), 'SourcesPage'),
 })
 
 const routeTree = rootRoute.addChildren([

@@ -1,6 +1,6 @@
 // The frame around every screen: rail, top bar, and the live path that the screens share.
 import { useQuery, useQueryClient, useSuspenseQuery } from '@tanstack/react-query'
-import { Link, Outlet } from '@tanstack/react-router'
+import { Link, Outlet, useRouterState } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { changesDocument } from '../api/operations'
 import { meQuery, serverQuery } from '../api/queries'
@@ -9,6 +9,7 @@ import { utc, zoneLabel } from '../lib/time'
 import { Hub } from '../live/hub'
 import { openSocket } from '../live/socket'
 import { LiveContext, type Live } from '../live/use-live'
+import type { TrendSearch } from '../trend/view'
 import { SignalsIcon, SignOutIcon, SourcesIcon, TrendIcon } from '../ui/icons'
 import { LinkState } from './link-state'
 import './shell.css'
@@ -40,19 +41,37 @@ export function Shell() {
 }
 
 function Rail() {
+  const lastTrend = useLastTrend()
   return (
     <nav className="rail" aria-label="Places">
       <Link to="/signals" className="brand" aria-label="ParX, to the signals">
         ParX
       </Link>
       {places.map(({ to, label, icon: Icon }) => (
-        <Link key={to} to={to} className="rail-item" activeProps={{ 'aria-current': 'page' }}>
+        <Link
+          key={to}
+          to={to}
+          search={to === '/trend' ? lastTrend : {}}
+          className="rail-item"
+          activeOptions={{ includeSearch: false }}
+          activeProps={{ 'aria-current': 'page' }}
+        >
           <Icon />
           <span>{label}</span>
         </Link>
       ))}
     </nav>
   )
+}
+
+/** The trend that was open last in this page, so that leaving it is not losing it. */
+function useLastTrend(): TrendSearch {
+  const [last, setLast] = useState<TrendSearch>({})
+  const open = useRouterState({
+    select: ({ location }) => (location.pathname === '/trend' ? (location.search as TrendSearch) : null),
+  })
+  if (open !== null && open !== last) setLast(open)
+  return last
 }
 
 function TopBar({ live }: { live: Live }) {

@@ -23,6 +23,7 @@ export interface LiveSocket {
 const pingEveryMs = 4_000
 const pongWithinMs = 6_000
 const longestWaitMs = 10_000
+const againMs = 3_000
 
 export function openSocket(url: string): LiveSocket {
   let link: Link = { kind: 'connecting' }
@@ -78,22 +79,42 @@ export function openSocket(url: string): LiveSocket {
       return () => listeners.delete(listener)
     },
     subscribe: (document, variables, next) =>
-      client.subscribe<never>(
-        { query: document.toString(), variables },
-        {
-          next: (message) => {
-            if (message.data) next(message.data)
+      untilDisposed((ended) =>
+        client.subscribe<never>(
+          { query: document.toString(), variables },
+          {
+            next: (message) => {
+              if (message.data) next(message.data)
+            },
+            error: ended,
+            complete: ended,
           },
-          error: () => {
-            // A link that ends is reported by `closed`; an operation that the server refuses has no
-            // better place to go: the values stay as they are and age by the clock.
-          },
-          complete: () => {},
-        },
+        ),
       ),
     close: () => {
       clearTimeout(pongTimer)
       void client.dispose()
     },
+  }
+}
+
+/**
+ * A link that ends is taken up by the client itself. A subscription that the server ends or refuses is
+ * begun again after a rest, because a live page has no use for an ended one.
+ */
+function untilDisposed(begin: (ended: () => void) => () => void): () => void {
+  let disposed = false
+  let stop: (() => void) | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const start = () => {
+    stop = begin(() => {
+      if (!disposed) timer = setTimeout(start, againMs)
+    })
+  }
+  start()
+  return () => {
+    disposed = true
+    clearTimeout(timer)
+    stop?.()
   }
 }

@@ -138,7 +138,7 @@ export class Lane {
       series: [{}],
       legend: { show: false },
       cursor: { show: false },
-      padding: [6, rightPad, timeAxis ? 0 : 4, 0],
+      padding: [8, rightPad, timeAxis ? 0 : 8, 0],
       hooks: { draw: [() => this.paintPens()] },
     }
   }

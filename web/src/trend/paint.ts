@@ -205,6 +205,12 @@ export function paintTexts(frame: Frame, pen: Pen): void {
 function paintBand(frame: Frame, pen: Pen, i: number, band: Box): void {
   const { context, ratio } = frame
   const bad = pen.columns.severities[i] === 2
+  if (band.width < 4 * ratio) {
+    // Too many to tell apart: grey says "look closer" where edges would only make a block of colour.
+    context.fillStyle = frame.colour(bad ? 'q-bad' : 'line')
+    context.fillRect(band.left, band.top, Math.max(ratio, band.width - ratio), band.height)
+    return
+  }
   context.fillStyle = frame.colour(bad ? 'panel' : 'selected')
   context.fillRect(band.left, band.top, band.width, band.height)
   context.fillStyle = frame.colour(bad ? 'q-bad' : pen.token)

@@ -106,7 +106,10 @@ export function RangePicker({ session, range, onChange }: Props) {
 }
 
 export function rangeLabel(range: Range): string {
-  if (range.kind === 'live') return `Last ${duration(range.spanMs)}`
+  if (range.kind === 'live') {
+    const named = spans.find(([text]) => parseSpan(text) === Math.round(range.spanMs / 1000) * 1000)
+    return `Last ${named?.[1] ?? duration(range.spanMs)}`
+  }
   const { from, to } = range
   return fullDate(from) === fullDate(to)
     ? `${shortDate(from)} ${clockTime(from)} – ${clockTime(to)}`
