@@ -57,7 +57,8 @@ def settle(server, gate, writers):
     server.start()
     before = gate.acknowledged
     gate.open(server.doors["http"])
-    gate.wait_acknowledged(before + 2 * len(writers), REQUEST_MAX)
+    if not gate.wait_acknowledged(before + 2 * len(writers), REQUEST_MAX):
+        raise Failure("it acknowledged next to nothing after the last start")
     gate.close()
     with gate.condition:
         gate.over = True

@@ -75,8 +75,9 @@ class Gate:
             self.condition.wait_for(lambda: self.busy == 0, timeout=2 * REQUEST_MAX)
 
     def wait_acknowledged(self, count, seconds):
+        """Whether so many batches were acknowledged in all."""
         with self.condition:
-            self.condition.wait_for(lambda: self.acknowledged >= count, timeout=seconds)
+            return self.condition.wait_for(lambda: self.acknowledged >= count, timeout=seconds)
 
 
 class Writer(threading.Thread):
