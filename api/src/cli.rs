@@ -144,7 +144,8 @@ pub struct LatencyArgs {
 
 /// A span such as `250ms`, `90s`, `12h` or `30d`.
 fn span(text: &str) -> Result<Duration, String> {
-    let help = || format!("'{text}' is not a span; write a number with ms, s, m, h or d, as in 30d");
+    let help =
+        || format!("'{text}' is not a span; write a number with ms, s, m, h or d, as in 30d");
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(help)?;
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| help())?;

@@ -120,7 +120,7 @@ async fn end_signal() {
         }
         (Err(error), _) | (_, Err(error)) => {
             tracing::error!(%error, "signals cannot be heard; stop ParX with SIGKILL");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

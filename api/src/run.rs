@@ -4,12 +4,11 @@
 //! in-process on port 0 with a clock of their own.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parx_compactor::{Compactor, CompactorOptions, SealLimits};
+use parx_compactor::{Compactor, Limits, SegmentStore};
 use parx_ingest::{Intake, Sources};
 use parx_log::{Clock, Command, Log, LogOptions, OpenError, SubmitError};
 use parx_query::{Engine, EngineLimits};
@@ -65,9 +64,6 @@ pub enum StartError {
     /// See the log's own words.
     #[error(transparent)]
     Log(#[from] OpenError),
-    /// The segments' folder cannot be used.
-    #[error("the segments cannot be opened: {0}")]
-    Segments(String),
     /// Correct the configuration.
     #[error("the configuration was refused: {0}")]
     Config(#[from] SubmitError),
@@ -137,11 +133,11 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
     }
     apply(&log, &options.config).await?;
 
-    let compaction = compactor_options(&options.config, folder);
-    let compactor = Compactor::open(log.clone(), compaction).await;
-    let compactor = compactor.map_err(|error| StartError::Segments(error.to_string()))?;
-    let engine = Engine::new(log.clone(), compactor.segments(), EngineLimits::default());
-    let compactor = tokio::spawn(compactor.run(stop_compactor.clone()));
+    let store = SegmentStore::new(folder.join("segments"));
+    let engine = Engine::new(log.clone(), store.clone(), EngineLimits::default());
+    let limits = seal_limits(&options.config);
+    let compactor = Compactor::run(log.clone(), store, limits, stop_compactor.clone());
+    let compactor = tokio::spawn(compactor);
 
     if let Some(demo) = options.demo {
         demo::start(&log, demo, stop.clone()).await.map_err(StartError::Demo)?;
@@ -228,13 +224,13 @@ async fn bind(door: &'static str, address: SocketAddr) -> Result<TcpListener, St
     bound.map_err(|error| StartError::Bind { door, address, error })
 }
 
-fn compactor_options(config: &Config, folder: PathBuf) -> CompactorOptions {
-    let limits = SealLimits {
-        rows: config.compaction.seal_rows,
-        log_bytes: config.compaction.seal_bytes,
-        age: Duration::from_secs(config.compaction.seal_after_s),
-    };
-    CompactorOptions { root: folder.join("segments"), limits }
+fn seal_limits(config: &Config) -> Limits {
+    Limits {
+        seal_rows: config.compaction.seal_rows,
+        seal_bytes: config.compaction.seal_bytes,
+        seal_age: Duration::from_secs(config.compaction.seal_after_s),
+        ..Limits::default()
+    }
 }
 
 /// Makes the first account, if there is none.

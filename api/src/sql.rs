@@ -44,7 +44,7 @@ pub async fn run(args: SqlArgs) -> Result<(), String> {
 }
 
 /// The server's words without the transport's.
-fn said(error: &arrow::error::ArrowError) -> String {
+fn said(error: &impl std::fmt::Display) -> String {
     let text = error.to_string();
     let start = text.find("message: \"").map(|at| at + "message: \"".len());
     let words = start.and_then(|start| text.get(start..));

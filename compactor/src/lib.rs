@@ -1,1 +1,30 @@
-//! x
+//! The compactor: log to segments, segments to fewer segments, and how a segment is read.
+//!
+//! A segment is an immutable Parquet file, sorted by signal, time and sequence; `DESIGN.md` beside
+//! this folder's manifest describes it for readers from outside. This crate knows no SQL, no
+//! protocol and no network, and is the only one that names `parquet`.
+
+mod clock;
+mod directory;
+mod error;
+mod file;
+mod merge;
+mod plan;
+mod read;
+mod rows;
+mod run;
+mod schema;
+mod store;
+mod write;
+
+pub use clock::ClockBook;
+pub use directory::Span;
+pub use error::SegmentError;
+pub use merge::{Merge, Source};
+pub use plan::{Limits, Merging, plan_merge, should_seal};
+pub use read::{Blocks, SegmentFile, Wanted};
+pub use rows::{append_range, newest_only};
+pub use run::{CompactError, Compactor};
+pub use schema::SEGMENT_VERSION;
+pub use store::{OPEN_FILES_MAX, SegmentStore};
+pub use write::{DAYS_OPEN_MAX, merge_segments, write_clock, write_tail};

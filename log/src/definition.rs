@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{SignalId, ValueType};
 
@@ -23,6 +24,7 @@ pub struct SignalDefinition {
     /// The type its values have.
     pub value_type: ValueType,
     /// Names of an enumeration's states by number.
+    #[serde(deserialize_with = "numbered")]
     pub states: BTreeMap<i64, String>,
     /// Lower end of the range to draw it in.
     pub low: Option<f64>,
@@ -40,6 +42,17 @@ pub struct SignalDefinition {
     pub scan_class: Option<String>,
     /// The change too small to record, in the signal's unit; none records every reading.
     pub deadband: Option<f64>,
+}
+
+/// Names by number out of JSON, whose keys are texts. Changes are tagged by their kind, and behind a
+/// tag serde no longer reads numbers from keys by itself.
+fn numbered<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<i64, String>, D::Error> {
+    let names = BTreeMap::<String, String>::deserialize(from)?;
+    let parsed = |(number, name): (String, String)| match number.parse() {
+        Ok(number) => Ok((number, name)),
+        Err(_) => Err(D::Error::custom(format!("'{number}' is not the number of a state"))),
+    };
+    names.into_iter().map(parsed).collect()
 }
 
 /// A signal of the catalog.
@@ -134,4 +147,22 @@ pub enum SegmentKind {
     Samples,
     /// When each sequence was recorded.
     Clock,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Change;
+
+    #[test]
+    fn l3_a_signal_with_named_states_is_read_back_from_the_log() {
+        let states = [(0, "off".to_owned()), (-1, "unknown".to_owned())].into();
+        let definition = SignalDefinition { states, ..SignalDefinition::default() };
+        let signal = Signal { id: SignalId(7), definition, retired: false };
+        let change = Change::SignalDefined(signal);
+        let json = serde_json::to_string(&change).unwrap();
+        assert_eq!(serde_json::from_str::<Change>(&json).unwrap(), change, "L3: {json}");
+        let wrong = json.replace("-1", "minus one");
+        assert!(serde_json::from_str::<Change>(&wrong).is_err());
+    }
 }

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use async_graphql::{Context, Result, Subscription as GraphqlSubscription};
 use futures::Stream;
-use parx_log::{
-    Event, Follower, LastValue, Log, ReadError, Sample, Sequence, SignalId, Value,
-};
+use parx_log::{Event, Follower, LastValue, Log, ReadError, Sample, Sequence, SignalId, Value};
 use tokio::time::{Instant, sleep_until};
 
 use crate::graphql::GraphqlContext;

@@ -115,12 +115,7 @@ impl Mutation {
     }
 
     /// Sets a new password for the account that asks.
-    async fn change_password(
-        &self,
-        ctx: &Context<'_>,
-        old: String,
-        new: String,
-    ) -> Result<bool> {
+    async fn change_password(&self, ctx: &Context<'_>, old: String, new: String) -> Result<bool> {
         let identity = ctx.data::<Identity>()?;
         let accounts = &context(ctx)?.0.accounts;
         let changed = accounts.change_password(identity, &old, &new).await;

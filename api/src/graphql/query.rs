@@ -7,9 +7,7 @@ use crate::auth::Identity;
 use crate::graphql::GraphqlContext;
 use crate::graphql::changes::refused;
 use crate::graphql::scalars::{Int64, Time};
-use crate::graphql::types::{
-    Change, Pen, ScanClass, Server, Signal, Source, Trend, User, finite,
-};
+use crate::graphql::types::{Change, Pen, ScanClass, Server, Signal, Source, Trend, User, finite};
 
 /// Most signals in one answer.
 pub const SIGNALS_MAX: usize = 10_000;

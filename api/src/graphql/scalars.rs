@@ -15,7 +15,8 @@ impl ScalarType for Int64 {
             Value::Number(number) => number.as_i64(),
             _ => None,
         };
-        let problem = || InputValueError::custom(format!("{value} is not a whole number of 64 bits"));
+        let problem =
+            || InputValueError::custom(format!("{value} is not a whole number of 64 bits"));
         parsed.map(Int64).ok_or_else(problem)
     }
 

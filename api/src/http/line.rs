@@ -320,7 +320,8 @@ mod tests {
 
     #[test]
     fn the_precision_is_the_timestamps_unit() {
-        for (word, expected) in [("ns", 1), ("us", 1_500), ("ms", 1_500_000), ("s", 1_500_000_000)] {
+        for (word, expected) in [("ns", 1), ("us", 1_500), ("ms", 1_500_000), ("s", 1_500_000_000)]
+        {
             let points = parse("m f=1 1500", Precision::parse(word).unwrap()).unwrap();
             assert_eq!(points[0].time, Some(Timestamp::from_micros(expected)), "{word}");
         }

@@ -44,8 +44,7 @@ pub fn foreign(headers: &HeaderMap) -> bool {
 }
 
 fn set_cookie(token: &str, seconds: u64) -> [(header::HeaderName, String); 1] {
-    let value =
-        format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}");
+    let value = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}");
     [(header::SET_COOKIE, value)]
 }
 
@@ -101,10 +100,7 @@ pub struct LoginLink {
 }
 
 /// `GET /login`: the login page, or with `?once=…` a login by the link of the first start.
-pub async fn login_page(
-    State(state): State<HttpState>,
-    Query(link): Query<LoginLink>,
-) -> Response {
+pub async fn login_page(State(state): State<HttpState>, Query(link): Query<LoginLink>) -> Response {
     match link.once.and_then(|secret| state.accounts.redeem_once(&secret)) {
         Some(token) => {
             (set_cookie(&token, TOKEN_LIFE.as_secs()), Redirect::to("/")).into_response()

@@ -48,7 +48,6 @@ export class Hub {
   private readonly dirty = new Set<SinkState>()
   private subscribed = new Set<string>()
   private stop: (() => void) | undefined
-  private snapshots = 0
   private frame = 0
   private settle: ReturnType<typeof setTimeout> | undefined
   private readonly tick: ReturnType<typeof setInterval>
@@ -129,11 +128,9 @@ export class Hub {
   /** Takes one message of the subscription. Public for tests; the socket calls it. */
   take(batch: Batch, receivedAt: number = Date.now()): void {
     this.clock.stamped(batch.sentAt * 1000, receivedAt)
-    let hole = batch.skipped > 0
-    if (batch.snapshot) {
-      this.snapshots += 1
-      hole ||= this.snapshots > 1
-    }
+    // A snapshot begins a subscription: what was recorded between the last question for history and
+    // now is known to the server only.
+    let hole = batch.snapshot || batch.skipped > 0
     for (const [i, tag] of batch.tags.entries()) {
       if (!this.takeSample(tag, batch, i) && !batch.snapshot) hole = true
     }
@@ -188,7 +185,6 @@ export class Hub {
         if (first) {
           // The old one goes only now, so that nothing falls between the two.
           first = false
-          this.snapshots = 0
           old?.()
         }
         this.take(data.samples)

@@ -54,6 +54,7 @@ export function writeSaid(said: Said, value: HTMLElement | null, quality: HTMLEl
   }
   if (quality) {
     setText(quality, said.quality)
+    if (quality.title !== said.quality) quality.title = said.quality
     setData(quality, 'state', said.state)
     setData(quality, 'glyph', said.glyph)
   }

@@ -26,8 +26,7 @@ export function listenToGestures(picture: TrendPicture, spoken: (time: number) =
   const onMove = (event: PointerEvent) => {
     const before = pointers.get(event.pointerId)
     if (before === undefined || event.pointerType === 'mouse') {
-      session.cursor = picture.timeAt(event.clientX)
-      session.redraw()
+      session.setCursor(picture.timeAt(event.clientX))
     }
     if (before === undefined) return
     if (pointers.size === 2) {
@@ -51,8 +50,7 @@ export function listenToGestures(picture: TrendPicture, spoken: (time: number) =
   }
   const onLeave = () => {
     if (pointers.size > 0) return
-    session.cursor = null
-    session.redraw()
+    session.setCursor(null)
   }
   const onWheel = (event: WheelEvent) => {
     event.preventDefault()
@@ -97,8 +95,7 @@ function keyActions(picture: TrendPicture, spoken: (time: number) => void): Reco
     const { from, to } = session.window()
     const at = session.cursor ?? (direction > 0 ? from : to)
     const next = Math.min(to, Math.max(from, at + (direction * (to - from)) / 100))
-    session.cursor = next
-    session.redraw()
+    session.setCursor(next)
     spoken(next)
   }
   return {
@@ -111,10 +108,7 @@ function keyActions(picture: TrendPicture, spoken: (time: number) => void): Reco
     'Shift+ArrowLeft': () => session.panBy(-span() / 4),
     'Shift+ArrowRight': () => session.panBy(span() / 4),
     End: () => session.follow(),
-    Escape: () => {
-      session.cursor = null
-      session.redraw()
-    },
+    Escape: () => session.setCursor(null),
   }
 }
 

@@ -15,6 +15,7 @@ export const askServer: Ask = async (tags, window, width, signal) => {
   return (await request(trendDocument, variables, signal)).trend
 }
 
+type Wanted = { window: Window; pixels: number; now: number; following: boolean }
 type Held = { window: Window; msPerPixel: number; reachesNow: boolean }
 
 const restMs = 60
@@ -28,7 +29,10 @@ export class History {
   private readonly ask: Ask
   private readonly changed: () => void
   private held: Held | null = null
-  private wanted: { window: Window; pixels: number; now: number; following: boolean } | null = null
+  /** What the question under way will bring; painting in the meantime must not ask it again. */
+  private asking: Held | null = null
+  private outdated = false
+  private wanted: Wanted | null = null
   private abort: AbortController | null = null
   private timer: ReturnType<typeof setTimeout> | undefined
   private pens: readonly Pen[] = []
@@ -46,6 +50,9 @@ export class History {
   setPens(pens: readonly Pen[]): void {
     this.pens = pens
     this.held = null
+    this.asking = null
+    this.loading = false
+    this.abort?.abort()
   }
 
   close(): void {
@@ -53,29 +60,29 @@ export class History {
     this.abort?.abort()
   }
 
-  /** Called whenever the window or the width has changed, and from time to time while following. */
+  /** Called whenever the window or the width has changed, and at each painting. */
   need(window: Window, pixels: number, now: number, following: boolean): void {
     this.wanted = { window, pixels, now, following }
-    if (!this.timer && !this.satisfied()) this.askSoon(restMs)
+    this.askIfNeeded(restMs)
   }
 
   /** What is held no longer tells the truth: late samples, a slow link, a new link. */
   refresh(): void {
-    this.held = this.held && { ...this.held, msPerPixel: Infinity }
-    clearTimeout(this.timer)
-    this.askSoon(holeRestMs)
+    this.outdated = true
+    this.askIfNeeded(holeRestMs)
   }
 
-  private satisfied(): boolean {
-    const { held, wanted } = this
-    if (!held || !wanted) return wanted === null
-    const { window, pixels, now } = wanted
-    const finest = (window.to - window.from) / pixels
-    const covered =
-      window.from >= held.window.from && (held.reachesNow || Math.min(window.to, now) <= held.window.to)
-    const sharp = held.msPerPixel <= finest * 1.5 && held.msPerPixel >= finest / 6
-    const crowded = this.pens.some((pen) => pen.columns.length > pixels * 24 + 4000)
-    return covered && sharp && !crowded
+  private askIfNeeded(ms: number): void {
+    const { wanted, timer, asking } = this
+    if (!wanted || timer !== undefined) return
+    if (asking ? !serves(asking, wanted) : this.outdated || !this.held || !serves(this.held, wanted) || this.crowded(wanted)) {
+      this.askSoon(ms)
+    }
+  }
+
+  /** Live samples are not thinned; when too many have gathered the server's picture is the better one. */
+  private crowded({ pixels }: Wanted): boolean {
+    return this.pens.some((pen) => pen.columns.length > pixels * 24 + 4000)
   }
 
   private askSoon(ms: number): void {
@@ -94,29 +101,36 @@ export class History {
     const reachesNow = following || window.to + span * 0.5 >= now
     const asked: Window = {
       from: window.from - span * (following ? 0.1 : 0.5),
-      to: reachesNow ? now + 60_000 : window.to + span * 0.5,
+      to: reachesNow ? now + Math.max(1000, span * 0.02) : window.to + span * 0.5,
     }
-    const shown = Math.min(asked.to, now) - asked.from
-    const width = Math.max(50, Math.min(8000, Math.ceil((pixels * shown) / span)))
+    const width = Math.max(50, Math.min(8000, Math.ceil((pixels * (asked.to - asked.from)) / span)))
+    this.asking = { window: asked, msPerPixel: span / pixels, reachesNow }
+    this.outdated = false
     this.loading = true
     this.changed()
     try {
-      const answer = await this.ask(pens.map((pen) => pen.signal.tag), { ...asked, to: Math.min(asked.to, now + 60_000) }, width, abort.signal)
+      const tags = pens.map((pen) => pen.signal.tag)
+      const answer = await this.ask(tags, asked, width, abort.signal)
       if (abort.signal.aborted) return
       this.take(answer, reachesNow)
-      this.held = { window: asked, msPerPixel: span / pixels, reachesNow }
-      this.loading = false
+      this.held = this.asking
       this.error = null
       this.answers += 1
-      this.changed()
-      if (!this.satisfied() && !this.timer) this.askSoon(restMs)
+      this.done(restMs)
     } catch (cause) {
       if (abort.signal.aborted) return
-      this.loading = false
       this.error = cause instanceof Error ? cause : new Error('The history could not be loaded.')
-      this.changed()
-      if (!this.timer) this.askSoon(againMs)
+      this.outdated = true
+      this.done(againMs)
     }
+  }
+
+  private done(nextMs: number): void {
+    this.asking = null
+    this.abort = null
+    this.loading = false
+    this.changed()
+    this.askIfNeeded(this.outdated ? Math.max(nextMs, holeRestMs) : nextMs)
   }
 
   private take(answer: TrendAnswer, reachesNow: boolean): void {
@@ -127,6 +141,14 @@ export class History {
       pen.columns = reachesNow ? joinTail(history, pen.tail) : history
     }
   }
+}
+
+/** Whether an answer shows what is wanted, neither too coarse nor far too fine. */
+function serves(held: Held, { window, pixels, now }: Wanted): boolean {
+  const finest = (window.to - window.from) / pixels
+  const covered =
+    window.from >= held.window.from && (held.reachesNow || Math.min(window.to, now) <= held.window.to)
+  return covered && held.msPerPixel <= finest * 1.5 && held.msPerPixel >= finest / 6
 }
 
 function iso(ms: number): string {

@@ -3,6 +3,7 @@
 import type { TrendView } from './view'
 import { sayValue } from '../live/present'
 import { clockTime, clockTimeExact, shortDate, utc } from '../lib/time'
+import type { Sink } from '../live/hub'
 import { onTheme, resolveTokens } from '../ui/theme'
 import { readAt } from './columns'
 import { axisWidth, Lane, timeAxisHeight } from './lane'
@@ -10,7 +11,8 @@ import { penTokens, type Pen } from './pen'
 import type { TrendSession } from './session'
 
 const tokens = [...penTokens, 'ink', 'ink-3', 'line', 'line-soft', 'panel', 'selected', 'q-bad'] as const
-const paintEveryMs = 80
+const fastestMs = 80
+const slowestMs = 1000
 const rightPad = 10
 const leastNumberLane = 84
 const textLane = 54
@@ -30,7 +32,9 @@ export class TrendPicture {
   private axisCount = 1
   private readonly cursorLine = document.createElement('div')
   private readonly cursorTime = document.createElement('div')
+  private readonly spec: Sink = { tags: [], everyMs: fastestMs, paint: (now) => this.paint(now) }
   private sink: { poke: () => void; remove: () => void } | undefined
+  private frame = 0
   private scroll: ReturnType<typeof setInterval> | undefined
   private readonly sizes: ResizeObserver
   private readonly offTheme: () => void
@@ -48,10 +52,10 @@ export class TrendPicture {
       this.build()
     })
     // The canvas asks for the typeface once it is there, not before.
-    void document.fonts?.ready.then(() => this.sink?.poke())
+    void document.fonts?.ready.then(() => this.paintSoon())
     this.build()
     this.sizes.observe(host)
-    this.offRedraw = session.onRedraw(() => this.sink?.poke())
+    this.offRedraw = session.onRedraw((what) => (what === 'all' ? this.paintSoon() : this.paintCursor()))
     this.scroll = setInterval(() => {
       if (session.range.kind === 'live' && session.range.spanMs < 3_600_000) this.sink?.poke()
     }, 100)
@@ -59,6 +63,7 @@ export class TrendPicture {
 
   close(): void {
     clearInterval(this.scroll)
+    cancelAnimationFrame(this.frame)
     this.offRedraw()
     this.sizes.disconnect()
     this.offTheme()
@@ -107,11 +112,8 @@ export class TrendPicture {
     )
     this.host.replaceChildren(...this.lanes.map((lane) => lane.element), this.cursorLine)
     for (const lane of this.lanes) if (options.mode === 'lanes' || lane.pens.length === 1) this.label(lane)
-    this.sink = this.session.hub.addSink({
-      tags: this.session.pens.map((pen) => pen.signal.tag),
-      everyMs: paintEveryMs,
-      paint: (now) => this.paint(now),
-    })
+    this.spec.tags = this.session.pens.map((pen) => pen.signal.tag)
+    this.sink = this.session.hub.addSink(this.spec)
   }
 
   /** Where time runs, in CSS pixels from the left of the host. */
@@ -137,6 +139,17 @@ export class TrendPicture {
     this.paintCursor()
     this.report(window)
     session.check()
+    // Live samples are painted as often as they could move a pixel; gestures do not wait for that.
+    const perPixel = (window.to - window.from) / this.plot().width
+    this.spec.everyMs = Math.min(slowestMs, Math.max(fastestMs, perPixel / 2))
+  }
+
+  private paintSoon(): void {
+    if (this.frame !== 0) return
+    this.frame = requestAnimationFrame(() => {
+      this.frame = 0
+      this.paint(this.session.hub.now())
+    })
   }
 
   private groups(): Pen[][] {
@@ -166,7 +179,7 @@ export class TrendPicture {
     const { width, heights } = this.measure(this.groups())
     this.lanes.forEach((lane, i) => lane.resize(width, heights[i] ?? leastNumberLane))
     this.session.setPixels(this.plot().width)
-    this.sink?.poke()
+    this.paintSoon()
   }
 
   private label(lane: Lane): void {

@@ -9,18 +9,20 @@ import { pan, sameRange, windowOf, zoom, type Range, type Window } from './range
 
 export type TrendStatus = { following: boolean; loading: boolean; error: string | null; answers: number }
 
+/** Moving the cursor leaves the lines as they are. */
+type Painter = (what: 'all' | 'cursor') => void
+
 const tailLength = 2_000
 const settleMs = 350
 
 export class TrendSession {
   readonly hub: Hub
   pens: Pen[] = []
-  /** The moment under the cursor; null where there is none. */
-  cursor: number | null = null
   range: Range
   private readonly history: History
   private readonly listeners = new Set<() => void>()
-  private readonly painters = new Set<() => void>()
+  private readonly painters = new Set<Painter>()
+  private cursorAt: number | null = null
   private status: TrendStatus = { following: true, loading: false, error: null, answers: 0 }
   private unwatch: (() => void) | undefined
   private settle: ReturnType<typeof setTimeout> | undefined
@@ -53,13 +55,19 @@ export class TrendSession {
   }
 
   /** Whoever draws the session is told when there is something new to draw. */
-  onRedraw(painter: () => void): () => void {
+  onRedraw(painter: Painter): () => void {
     this.painters.add(painter)
     return () => this.painters.delete(painter)
   }
 
-  redraw(): void {
-    for (const painter of this.painters) painter()
+  /** The moment under the cursor; null where there is none. */
+  get cursor(): number | null {
+    return this.cursorAt
+  }
+
+  setCursor(time: number | null): void {
+    this.cursorAt = time
+    this.redraw('cursor')
   }
 
   setSignals(signals: readonly Signal[]): void {
@@ -167,10 +175,14 @@ export class TrendSession {
       error: this.history.error?.message ?? null,
       answers: this.history.answers,
     }
-    this.redraw()
+    this.redraw('all')
     const same = Object.entries(next).every(([key, value]) => this.status[key as keyof TrendStatus] === value)
     if (same) return
     this.status = next
     for (const listener of this.listeners) listener()
+  }
+
+  private redraw(what: 'all' | 'cursor'): void {
+    for (const painter of this.painters) painter(what)
   }
 }

@@ -7,6 +7,7 @@ import { unitLabel } from '../../lib/units'
 import { say, sayValue, setText, writeSaid } from '../../live/present'
 import { useHub } from '../../live/use-live'
 import { readAt } from '../../trend/columns'
+import { measure } from '../../trend/paint'
 import { penToken } from '../../trend/pen'
 import type { TrendSession } from '../../trend/session'
 import { CloseIcon } from '../../ui/icons'
@@ -113,6 +114,8 @@ type SightCells = { cursor: HTMLElement | null; low: HTMLElement | null; high: H
 function paintSight(session: TrendSession, signal: Signal, cells: SightCells): void {
   const pen = session.pens.find((p) => p.signal.tag === signal.tag)
   if (!pen) return
+  // The picture measures too, but it is not there while the samples are shown as a table.
+  measure(pen, session.window())
   const { low, high } = pen.inSight
   const number = pen.shape === 'number' && low <= high
   if (cells.low) setText(cells.low, number ? sayValue(signal, low, null) : '')

@@ -1,5 +1,6 @@
 // Buttons over the chart: which time, follow or stop, zoom and pan without a mouse, how it is drawn.
 import { useSyncExternalStore } from 'react'
+import { useLink } from '../../live/use-live'
 import type { TrendSession } from '../../trend/session'
 import type { TrendView } from '../../trend/view'
 import { RangePicker } from './range-picker'
@@ -8,6 +9,8 @@ type Props = { session: TrendSession; view: TrendView; onChange: (part: Partial<
 
 export function Toolbar({ session, view, onChange }: Props) {
   const { following, loading } = useSyncExternalStore(session.subscribe, session.snapshot)
+  const lost = useLink().kind === 'lost'
+  const [glyph, word] = following ? (lost ? ['◷', 'Waiting'] : ['●', 'Live']) : ['❚❚', 'Paused']
   const quarter = () => (session.window().to - session.window().from) / 4
   return (
     <div className="trend-toolbar" role="toolbar" aria-label="Trend">
@@ -21,8 +24,8 @@ export function Toolbar({ session, view, onChange }: Props) {
         onClick={() => session.togglePause()}
         title={following ? 'Stop here (Space)' : 'Follow now again (Space)'}
       >
-        <span aria-hidden="true">{following ? '●' : '❚❚'}</span>
-        {following ? 'Live' : 'Paused'}
+        <span aria-hidden="true">{glyph}</span>
+        {word}
       </button>
       <RangePicker session={session} range={view.range} onChange={(range) => onChange({ range })} />
       <span className="button-group">

@@ -1,0 +1,139 @@
+//! What the compactor does next. Pure: facts in, a decision out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parx_log::{Manifest, SegmentKind, SegmentMeta};
+
+/// When the compactor seals and merges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows in the active tail at which it is sealed.
+    pub seal_rows: u64,
+    /// Bytes of its entries in the log at which it is sealed.
+    pub seal_bytes: u64,
+    /// Its age at which it is sealed.
+    pub seal_age: Duration,
+    /// Files of one day and level at which they are merged.
+    pub merge_files: usize,
+    /// Size above which a file is not made by merging.
+    pub segment_bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            seal_rows: 8 << 20,
+            seal_bytes: 64 << 20,
+            seal_age: Duration::from_secs(600),
+            merge_files: 8,
+            segment_bytes_max: 1 << 30,
+        }
+    }
+}
+
+/// Whether a tail with these many rows and bytes and this age is to be sealed.
+pub fn should_seal(rows: u64, log_bytes: u64, age: Duration, limits: &Limits) -> bool {
+    let full = rows >= limits.seal_rows || log_bytes >= limits.seal_bytes;
+    rows > 0 && (full || age >= limits.seal_age)
+}
+
+/// Segments to be made one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merging {
+    /// What they hold.
+    pub kind: SegmentKind,
+    /// The segments, in the order of their sequences.
+    pub segments: Vec<Arc<SegmentMeta>>,
+    /// The level of what comes out.
+    pub level: u32,
+}
+
+/// The merge that is due, lowest level first: the oldest files of one day and level, once there are
+/// `merge_files` of them. Each row is so rewritten once for each level.
+pub fn plan_merge(manifest: &Manifest, limits: &Limits) -> Option<Merging> {
+    let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for meta in manifest.segments.values() {
+        let clock = match meta.kind {
+            SegmentKind::Samples => false,
+            SegmentKind::Clock => true,
+        };
+        groups.entry((meta.level, clock, meta.day)).or_default().push(meta);
+    }
+    for ((level, clock, _), mut segments) in groups {
+        if segments.len() < limits.merge_files.max(2) {
+            continue;
+        }
+        segments.sort_by_key(|meta| meta.sequences);
+        let mut bytes = 0;
+        let fitting = segments.iter().take(limits.merge_files.max(2)).take_while(|meta| {
+            bytes += meta.bytes;
+            bytes <= limits.segment_bytes_max
+        });
+        let segments: Vec<_> = fitting.map(|meta| Arc::clone(meta)).collect();
+        if segments.len() >= 2 {
+            let kind = if clock { SegmentKind::Clock } else { SegmentKind::Samples };
+            return Some(Merging { kind, segments, level: level + 1 });
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_is_sealed_when_it_is_large_or_old_and_not_empty() {
+        let limits = Limits::default();
+        let age = limits.seal_age;
+        let zero = Duration::ZERO;
+        let table = [
+            (0, 0, age, false),
+            (1, 0, zero, false),
+            (1, 0, age, true),
+            (limits.seal_rows, 0, zero, true),
+            (1, limits.seal_bytes, zero, true),
+        ];
+        for (rows, bytes, age, expected) in table {
+            assert_eq!(should_seal(rows, bytes, age, &limits), expected, "{rows} {bytes} {age:?}");
+        }
+    }
+
+    fn meta(day: Option<i64>, level: u32, low: u64, bytes: u64) -> SegmentMeta {
+        SegmentMeta {
+            path: format!("{day:?}/L{level}-{low}"),
+            kind: if day.is_some() { SegmentKind::Samples } else { SegmentKind::Clock },
+            day,
+            rows: 1,
+            bytes,
+            sequences: (low, low + 9),
+            times: (0, 0),
+            blake3: String::new(),
+            level,
+        }
+    }
+
+    fn planned(segments: &[SegmentMeta]) -> Option<(u32, Vec<u64>)> {
+        let mut manifest = Manifest::default();
+        for meta in segments {
+            manifest.segments.insert(meta.path.clone(), Arc::new(meta.clone()));
+        }
+        let limits = Limits { merge_files: 3, segment_bytes_max: 100, ..Limits::default() };
+        let merging = plan_merge(&manifest, &limits)?;
+        Some((merging.level, merging.segments.iter().map(|meta| meta.sequences.0).collect()))
+    }
+
+    #[test]
+    fn files_of_one_day_and_level_are_merged_once_there_are_enough() {
+        let day = |day, level, low| meta(Some(day), level, low, 10);
+        assert_eq!(planned(&[day(1, 0, 10), day(1, 0, 20), day(2, 0, 30), day(1, 1, 0)]), None);
+        let three = [day(1, 0, 120), day(1, 0, 20), day(1, 0, 30), day(1, 0, 140)];
+        assert_eq!(planned(&three), Some((1, vec![20, 30, 120])), "the oldest first");
+        let clocks = [10, 20, 30].map(|low| meta(None, 1, low, 10));
+        assert_eq!(planned(&clocks), Some((2, vec![10, 20, 30])), "clocks too");
+        let large = [10, 20, 30].map(|low| meta(Some(1), 0, low, 60));
+        assert_eq!(planned(&large), None, "not beyond the largest size");
+    }
+}

@@ -1,0 +1,223 @@
+//! The compactor's station: seals the log, writes segments, publishes and merges them, tidies up.
+//!
+//! Decides nothing itself (see `plan`). Whatever fails is tried again; the log keeps its samples
+//! until a published segment holds them (L5).
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parx_log::{Command, Log, SegmentKind, SegmentMeta, Sequence, SubmitError, Tail};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info};
+
+use crate::file::TEMPORARY;
+use crate::{Limits, Merging, SegmentError, SegmentStore, plan, write};
+
+const AUTHOR: &str = "compactor";
+const POLL_MAX: Duration = Duration::from_secs(1);
+const POLL_MIN: Duration = Duration::from_millis(50);
+const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+
+/// Why a pass of the compactor ended early. Nothing is lost by it; the next pass begins anew.
+#[derive(Debug, thiserror::Error)]
+pub enum CompactError {
+    /// A file could not be written or read.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The log did not take the result.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// A thread of the compactor ended before its work did.
+    #[error("the compactor's thread failed: {0}")]
+    Thread(String),
+}
+
+/// Takes samples from the log into segments, and segments into fewer.
+pub struct Compactor {
+    log: Log,
+    store: SegmentStore,
+    limits: Limits,
+    /// Files that no manifest names any more, until no snapshot does either.
+    doomed: Vec<(String, Weak<SegmentMeta>)>,
+}
+
+impl Compactor {
+    /// A compactor of `log`, whose files are those of `store`.
+    pub fn new(log: Log, store: SegmentStore, limits: Limits) -> Compactor {
+        Compactor { log, store, limits, doomed: Vec::new() }
+    }
+
+    /// Works until `cancel`: first tidies up what a crash may have left, then seals, writes and
+    /// merges as the limits say.
+    pub async fn run(log: Log, store: SegmentStore, limits: Limits, cancel: CancellationToken) {
+        let mut compactor = Compactor::new(log, store, limits);
+        let poll = (limits.seal_age / 4).clamp(POLL_MIN, POLL_MAX);
+        let mut wait = Duration::ZERO;
+        let mut tidy = false;
+        while cancel.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
+            let mut outcome = Ok(());
+            if !tidy {
+                outcome = compactor.tidy().await;
+                tidy = outcome.is_ok();
+            }
+            if tidy {
+                outcome = compactor.pass(false).await;
+            }
+            wait = match outcome {
+                Ok(()) => poll,
+                Err(CompactError::Submit(SubmitError::Stopped(reason))) => {
+                    info!(%reason, "the compactor ends with the log");
+                    return;
+                }
+                Err(error) => {
+                    let wait = (wait * 2).clamp(POLL_MAX, BACK_OFF_MAX);
+                    error!(%error, ?wait, "compaction failed and will be tried again");
+                    wait
+                }
+            };
+        }
+    }
+
+    /// Seals if it is due, or in any case with `force`; writes what is sealed; merges what is due.
+    pub async fn pass(&mut self, force: bool) -> Result<(), CompactError> {
+        let snapshot = self.log.snapshot();
+        if let Some(tail) = snapshot.tails.last().filter(|tail| tail.last().is_none()) {
+            let age = self.log.now().since(tail.started());
+            if force || plan::should_seal(tail.rows(), tail.log_bytes(), age, &self.limits) {
+                self.log.seal().await?;
+            }
+        }
+        drop(snapshot);
+        let sealed: Vec<(Arc<Tail>, Sequence)> = self
+            .log
+            .snapshot()
+            .tails
+            .iter()
+            .filter_map(|tail| Some((tail.clone(), tail.last()?)))
+            .collect();
+        for (tail, last) in sealed {
+            self.write(tail, last).await?;
+        }
+        while let Some(merging) = plan::plan_merge(&self.log.catalog().manifest, &self.limits) {
+            self.merge(merging).await?;
+        }
+        self.sweep().await
+    }
+
+    async fn write(&mut self, tail: Arc<Tail>, through: Sequence) -> Result<(), CompactError> {
+        let root = self.store.root().to_owned();
+        let rows = tail.rows();
+        let add = blocking(move || write::write_tail(&root, &tail)).await?;
+        let bytes: u64 = add.iter().map(|meta| meta.bytes).sum();
+        info!(rows, bytes, files = add.len(), %through, "segments are written");
+        self.log.submit(AUTHOR.into(), Command::CommitSegments { add, through }).await?;
+        Ok(())
+    }
+
+    async fn merge(&mut self, merging: Merging) -> Result<(), CompactError> {
+        let (store, plan) = (self.store.clone(), merging.clone());
+        let add = blocking(move || merge(&store, &plan)).await?;
+        let remove: Vec<String> = merging.segments.iter().map(|meta| meta.path.clone()).collect();
+        debug!(files = remove.len(), level = merging.level, "segments are merged");
+        self.log.submit(AUTHOR.into(), Command::MergeSegments { add, remove }).await?;
+        let doomed = merging.segments.iter().map(|meta| (meta.path.clone(), Arc::downgrade(meta)));
+        self.doomed.extend(doomed);
+        Ok(())
+    }
+
+    /// Removes the files that were replaced, once no snapshot names them: a snapshot holds its
+    /// manifest, and the manifest the description of each file.
+    async fn sweep(&mut self) -> Result<(), CompactError> {
+        let (free, held) =
+            std::mem::take(&mut self.doomed).into_iter().partition(|(path, meta)| {
+                self.store.forget(path);
+                meta.strong_count() == 0
+            });
+        self.doomed = held;
+        let root = self.store.root().to_owned();
+        let free: Vec<(String, Weak<SegmentMeta>)> = free;
+        blocking(move || {
+            for (path, _) in free {
+                remove(&root.join(path))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes files that a crash left: unfinished ones, and those that the manifest does not name.
+    async fn tidy(&mut self) -> Result<(), CompactError> {
+        let catalog = self.log.catalog();
+        let root = self.store.root().to_owned();
+        blocking(move || {
+            for path in strays(&root, &|path| catalog.manifest.segments.contains_key(path))? {
+                info!(path = %path.display(), "a file that was never published is removed");
+                remove(&path)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn merge(store: &SegmentStore, merging: &Merging) -> Result<Vec<SegmentMeta>, SegmentError> {
+    let files = merging.segments.iter().map(|meta| store.open(meta));
+    let files: Vec<_> = files.collect::<Result<_, _>>()?;
+    match merging.kind {
+        SegmentKind::Samples => {
+            let merged = write::merge_segments(store.root(), &files, merging.level)?;
+            Ok(merged.into_iter().collect())
+        }
+        SegmentKind::Clock => {
+            let mut pairs = Vec::new();
+            for file in &files {
+                pairs.extend(file.clock_all()?);
+            }
+            Ok(vec![write::write_clock(store.root(), merging.level, &pairs)?])
+        }
+    }
+}
+
+/// Files below `root` that look like the compactor's and that `named` does not know.
+fn strays(root: &Path, named: &dyn Fn(&str) -> bool) -> Result<Vec<PathBuf>, SegmentError> {
+    let mut strays = Vec::new();
+    for folder in list(root)? {
+        for path in if folder.is_dir() { list(&folder)? } else { Vec::new() } {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let parent = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let ours = name.starts_with('L')
+                && (name.ends_with(".parquet") || name.ends_with(&format!(".{TEMPORARY}")));
+            if ours && !named(&format!("{parent}/{name}")) {
+                strays.push(path);
+            }
+        }
+    }
+    Ok(strays)
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>, SegmentError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(SegmentError::io(folder))?,
+    };
+    let path = |entry: io::Result<fs::DirEntry>| entry.map(|entry| entry.path());
+    entries.map(path).collect::<io::Result<_>>().map_err(SegmentError::io(folder))
+}
+
+fn remove(path: &Path) -> Result<(), SegmentError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(SegmentError::io(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Runs work that blocks where it disturbs nobody.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SegmentError> + Send + 'static,
+) -> Result<T, CompactError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    Ok(done.map_err(|error| CompactError::Thread(error.to_string()))??)
+}

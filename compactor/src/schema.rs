@@ -1,0 +1,227 @@
+//! The columns of a segment, how they are encoded, and rows to columns and back.
+//!
+//! The exact type of a row is in `kind`; `value` repeats every number as a double, so that a reader
+//! from outside needs no other column. Knows no files.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Builder, Int8Array, Int32Array, Int64Array, Int64Builder,
+    RecordBatch, StringBuilder, TimestampMicrosecondArray,
+};
+use arrow::datatypes::{
+    DataType, Field, Float64Type, Int8Type, Int64Type, Schema, SchemaRef, TimeUnit,
+    TimestampMicrosecondType,
+};
+use arrow::error::ArrowError;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+use parx_log::{Rows, RunKind, SignalId};
+
+/// The format version that is written, and the only one that is read (L4).
+pub const SEGMENT_VERSION: &str = "1";
+
+/// Metadata key of the format version.
+pub(crate) const KEY_VERSION: &str = "parx.segment";
+/// Metadata key of the signal directory.
+pub(crate) const KEY_DIRECTORY: &str = "parx.directory";
+
+/// Rows of a page.
+pub(crate) const PAGE_ROWS: usize = 8192;
+const GROUP_ROWS_MIN: u64 = 128 << 10;
+const GROUP_ROWS_MAX: u64 = 1 << 20;
+
+/// Columns of a samples segment by their place.
+pub(crate) mod column {
+    pub(crate) const TIME: usize = 1;
+    pub(crate) const VALUE: usize = 2;
+    pub(crate) const VALUE_INT: usize = 3;
+    pub(crate) const VALUE_TEXT: usize = 4;
+    pub(crate) const QUALITY: usize = 5;
+    pub(crate) const SEQUENCE: usize = 6;
+    pub(crate) const KIND: usize = 7;
+}
+
+fn time_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// The schema of a samples segment.
+pub(crate) fn samples_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("signal_id", DataType::Int32, false),
+        Field::new("time", time_type(), false),
+        Field::new("value", DataType::Float64, true),
+        Field::new("value_int", DataType::Int64, true),
+        Field::new("value_text", DataType::Utf8, true),
+        Field::new("quality", DataType::Int64, false),
+        Field::new("sequence", DataType::Int64, false),
+        Field::new("kind", DataType::Int8, false),
+    ]))
+}
+
+/// The schema of a clock segment.
+pub(crate) fn clock_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("sequence", DataType::Int64, false),
+        Field::new("recorded_at", time_type(), false),
+    ]))
+}
+
+/// How a segment of about `rows` rows is written. The first two columns get page statistics.
+pub(crate) fn properties(schema: &Schema, rows: u64, sorted_by: &[i32]) -> WriterProperties {
+    let group = (rows / 128).clamp(GROUP_ROWS_MIN, GROUP_ROWS_MAX) as usize;
+    let sorting = sorted_by.iter().map(|column| SortingColumn {
+        column_idx: *column,
+        descending: false,
+        nulls_first: false,
+    });
+    let mut builder = WriterProperties::builder()
+        .set_created_by(format!("ParX {}", env!("CARGO_PKG_VERSION")))
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(group))
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(PAGE_ROWS / 4)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_sorting_columns(Some(sorting.collect()))
+        .set_key_value_metadata(Some(vec![KeyValue::new(
+            KEY_VERSION.to_owned(),
+            SEGMENT_VERSION.to_owned(),
+        )]));
+    for (place, field) in schema.fields().iter().enumerate() {
+        let path = ColumnPath::from(field.name().as_str());
+        if place < 2 {
+            builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::Page);
+        }
+        builder = match field.name().as_str() {
+            "signal_id" | "time" | "sequence" | "recorded_at" => builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
+            "value" | "value_int" => builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path, Encoding::PLAIN),
+            _ => builder.set_column_dictionary_enabled(path, true),
+        };
+    }
+    builder.build()
+}
+
+fn kind_code(kind: RunKind) -> i8 {
+    match kind {
+        RunKind::None => 0,
+        RunKind::Float => 1,
+        RunKind::Int => 2,
+        RunKind::Bool => 3,
+        RunKind::Text => 4,
+    }
+}
+
+fn kind_of(code: i8) -> Option<RunKind> {
+    Some(match code {
+        0 => RunKind::None,
+        1 => RunKind::Float,
+        2 => RunKind::Int,
+        3 => RunKind::Bool,
+        4 => RunKind::Text,
+        _ => return None,
+    })
+}
+
+/// Columns of a segment from rows; `signals` says how many of them belong to which signal.
+pub(crate) fn batch(signals: &[(SignalId, usize)], rows: &Rows) -> Result<RecordBatch, ArrowError> {
+    let ids = signals.iter().flat_map(|(id, n)| std::iter::repeat_n(id.0.cast_signed(), *n));
+    let mut value = Float64Builder::with_capacity(rows.len());
+    let mut value_int = Int64Builder::with_capacity(rows.len());
+    let mut value_text = StringBuilder::new();
+    for (kind, bits) in rows.kinds.iter().zip(&rows.bits) {
+        value.append_option(crate::rows::number(*kind, *bits));
+        value_int.append_option((*kind == RunKind::Int).then_some(*bits as i64));
+        value_text.append_option(match kind {
+            RunKind::Text => rows.texts.get(*bits as usize),
+            RunKind::None | RunKind::Float | RunKind::Int | RunKind::Bool => None,
+        });
+    }
+    let sequences = rows.sequences.iter().map(|sequence| sequence.cast_signed());
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int32Array::from_iter_values(ids)),
+        Arc::new(TimestampMicrosecondArray::from(rows.times.clone()).with_timezone("UTC")),
+        Arc::new(value.finish()),
+        Arc::new(value_int.finish()),
+        Arc::new(value_text.finish()),
+        Arc::new(Int64Array::from_iter_values(rows.qualities.iter().map(|q| i64::from(*q)))),
+        Arc::new(Int64Array::from_iter_values(sequences)),
+        Arc::new(Int8Array::from_iter_values(rows.kinds.iter().map(|kind| kind_code(*kind)))),
+    ];
+    RecordBatch::try_new(samples_schema(), columns)
+}
+
+/// Rows from columns of a segment. Columns that were not read give 0 and no value.
+pub(crate) fn rows(batch: &RecordBatch) -> Result<Rows, &'static str> {
+    let count = batch.num_rows();
+    let mut rows = Rows {
+        times: numbers::<TimestampMicrosecondType>(batch, "time")?.to_vec(),
+        sequences: vec![0; count],
+        qualities: vec![0; count],
+        kinds: vec![RunKind::None; count],
+        bits: vec![0; count],
+        texts: Vec::new(),
+    };
+    if batch.column_by_name("sequence").is_some() {
+        let sequences = numbers::<Int64Type>(batch, "sequence")?;
+        rows.sequences = sequences.iter().map(|sequence| sequence.cast_unsigned()).collect();
+    }
+    if batch.column_by_name("quality").is_some() {
+        let narrow = |quality: &i64| u32::try_from(*quality).map_err(|_| "quality is no u32");
+        rows.qualities =
+            numbers::<Int64Type>(batch, "quality")?.iter().map(narrow).collect::<Result<_, _>>()?;
+    }
+    if batch.column_by_name("kind").is_some() {
+        values(batch, &mut rows)?;
+    }
+    Ok(rows)
+}
+
+fn values(batch: &RecordBatch, rows: &mut Rows) -> Result<(), &'static str> {
+    let kinds = numbers::<Int8Type>(batch, "kind")?;
+    let floats = numbers::<Float64Type>(batch, "value")?;
+    let ints = numbers::<Int64Type>(batch, "value_int")?;
+    let texts = batch.column_by_name("value_text").and_then(|c| c.as_string_opt::<i32>());
+    let texts = texts.ok_or("value_text is not text")?;
+    for (row, code) in kinds.iter().enumerate() {
+        let kind = kind_of(*code).ok_or("kind is none that is known")?;
+        let number = floats.get(row).copied().unwrap_or_default();
+        let bits = match kind {
+            RunKind::None => 0,
+            RunKind::Float => number.to_bits(),
+            RunKind::Int => ints.get(row).copied().unwrap_or_default().cast_unsigned(),
+            RunKind::Bool => u64::from(number != 0.0),
+            RunKind::Text if texts.is_null(row) => return Err("a text is missing"),
+            RunKind::Text => {
+                rows.texts.push(texts.value(row).into());
+                rows.texts.len() as u64 - 1
+            }
+        };
+        if let (Some(k), Some(b)) = (rows.kinds.get_mut(row), rows.bits.get_mut(row)) {
+            (*k, *b) = (kind, bits);
+        }
+    }
+    Ok(())
+}
+
+/// The plain numbers of a column, whatever stands where it is null.
+pub(crate) fn numbers<'a, T: arrow::datatypes::ArrowPrimitiveType>(
+    batch: &'a RecordBatch,
+    name: &'static str,
+) -> Result<&'a [T::Native], &'static str> {
+    let column = batch.column_by_name(name).ok_or("a column is missing")?;
+    Ok(column.as_primitive_opt::<T>().ok_or("a column has another type")?.values())
+}
+
+/// Pairs of sequence and time from columns of a clock segment.
+pub(crate) fn clock_pairs(batch: &RecordBatch) -> Result<Vec<(u64, i64)>, &'static str> {
+    let sequences = numbers::<Int64Type>(batch, "sequence")?;
+    let times = numbers::<TimestampMicrosecondType>(batch, "recorded_at")?;
+    Ok(sequences.iter().map(|s| s.cast_unsigned()).zip(times.iter().copied()).collect())
+}

@@ -1,0 +1,258 @@
+//! Writes segments: a sealed tail by days, several segments into one, and the clock.
+//!
+//! A file gets its name only when its bytes are durable; it becomes part of the history only when
+//! the manifest names it, which is for the caller to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Int64Array, RecordBatch, TimestampMicrosecondArray};
+use parquet::arrow::ArrowWriter;
+use parquet::file::metadata::KeyValue;
+use parx_log::{Rows, SegmentKind, SegmentMeta, Sequence, SignalId, Tail, Timestamp};
+
+use crate::file::Fresh;
+use crate::merge::Merge;
+use crate::read::{SegmentFile, Wanted};
+use crate::rows::slice;
+use crate::schema::{self, KEY_DIRECTORY};
+use crate::{SegmentError, Span, directory};
+
+/// Files that are written side by side while a tail is cut into days; more days take more passes.
+pub const DAYS_OPEN_MAX: usize = 64;
+/// Rows that are collected before they go to the encoder.
+const BATCH_ROWS: usize = 64 << 10;
+
+/// What a file is to be called.
+struct Name {
+    path: String,
+    kind: SegmentKind,
+    day: Option<i64>,
+    level: u32,
+}
+
+impl Name {
+    fn samples(day: i64, level: u32, (low, high): (u64, u64)) -> Name {
+        let path = format!("{}/L{level}-{low}-{high}.parquet", day_word(day));
+        Name { path, kind: SegmentKind::Samples, day: Some(day), level }
+    }
+
+    fn clock(level: u32, (low, high): (u64, u64)) -> Name {
+        let path = format!("clock/L{level}-{low}-{high}.parquet");
+        Name { path, kind: SegmentKind::Clock, day: None, level }
+    }
+}
+
+/// `2026-11-25`, or the number of the day where the calendar ends.
+fn day_word(day: i64) -> String {
+    let start = Timestamp::from_micros(day.saturating_mul(86_400_000_000)).to_string();
+    match start.split_once('T') {
+        Some((date, _)) => date.to_owned(),
+        None => format!("day{day}"),
+    }
+}
+
+/// A file that samples are pushed into, signal by signal in the order of their ids.
+struct SampleWriter {
+    writer: ArrowWriter<Fresh>,
+    name: Name,
+    pending: Rows,
+    signals: Vec<(SignalId, usize)>,
+    spans: Vec<Span>,
+    sequences: (u64, u64),
+    rows: u64,
+}
+
+impl SampleWriter {
+    fn create(root: &Path, name: Name, rows: u64) -> Result<SampleWriter, SegmentError> {
+        let schema = schema::samples_schema();
+        let properties = schema::properties(&schema, rows, &[0, 1, 6]);
+        let fresh = Fresh::create(root.join(&name.path))?;
+        let writer = ArrowWriter::try_new(fresh, schema, Some(properties))
+            .map_err(SegmentError::encode(&name.path))?;
+        Ok(SampleWriter {
+            writer,
+            name,
+            pending: Rows::default(),
+            signals: Vec::new(),
+            spans: Vec::new(),
+            sequences: (u64::MAX, 0),
+            rows: 0,
+        })
+    }
+
+    fn push(&mut self, signal: SignalId, rows: &Rows) -> Result<(), SegmentError> {
+        let (Some(from), Some(to)) = (rows.times.first(), rows.times.last()) else {
+            return Ok(());
+        };
+        let count = rows.len() as u64;
+        match self.spans.last_mut() {
+            Some(span) if span.signal == signal => (span.rows, span.to) = (span.rows + count, *to),
+            Some(_) | None => {
+                let span = Span { signal, first: self.rows, rows: count, from: *from, to: *to };
+                self.spans.push(span);
+            }
+        }
+        self.rows += count;
+        for sequence in &rows.sequences {
+            let (low, high) = self.sequences;
+            self.sequences = (low.min(*sequence), high.max(*sequence));
+        }
+        self.signals.push((signal, rows.len()));
+        crate::append_range(&mut self.pending, rows, 0..rows.len());
+        if self.pending.len() >= BATCH_ROWS { self.drain() } else { Ok(()) }
+    }
+
+    fn drain(&mut self) -> Result<(), SegmentError> {
+        let batch = schema::batch(&self.signals, &self.pending)
+            .map_err(SegmentError::encode(&self.name.path))?;
+        self.writer.write(&batch).map_err(SegmentError::encode(&self.name.path))?;
+        self.pending = Rows::default();
+        self.signals.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<SegmentMeta, SegmentError> {
+        self.drain()?;
+        let spans = directory::encode(&self.spans);
+        self.writer.append_key_value_metadata(KeyValue::new(KEY_DIRECTORY.to_owned(), spans));
+        let fresh = self.writer.into_inner().map_err(SegmentError::encode(&self.name.path))?;
+        let (bytes, blake3) = fresh.publish()?;
+        let from = self.spans.iter().map(|span| span.from).min().unwrap_or_default();
+        let to = self.spans.iter().map(|span| span.to).max().unwrap_or_default();
+        Ok(SegmentMeta {
+            path: self.name.path,
+            kind: self.name.kind,
+            day: self.name.day,
+            rows: self.rows,
+            bytes,
+            sequences: self.sequences,
+            times: (from, to),
+            blake3,
+            level: self.name.level,
+        })
+    }
+}
+
+/// Writes a sealed tail below `root`: one file for each UTC day of its samples, and its clock.
+pub fn write_tail(root: &Path, tail: &Tail) -> Result<Vec<SegmentMeta>, SegmentError> {
+    let last = tail.last().unwrap_or(Sequence(u64::MAX));
+    let range = (tail.first.0, last.0);
+    let signals = tail.signals();
+    let mut days = BTreeSet::new();
+    for signal in &signals {
+        let rows = tail.read(*signal, i64::MIN, i64::MAX, last);
+        days.extend(cuts(&rows).into_iter().map(|(day, _)| day));
+    }
+    let days: Vec<i64> = days.into_iter().collect();
+    let mut segments = Vec::new();
+    for some in days.chunks(DAYS_OPEN_MAX) {
+        let mut writers = BTreeMap::new();
+        for day in some {
+            let name = Name::samples(*day, 0, range);
+            writers.insert(*day, SampleWriter::create(root, name, tail.rows())?);
+        }
+        for signal in &signals {
+            let rows = tail.read(*signal, i64::MIN, i64::MAX, last);
+            for (day, range) in cuts(&rows) {
+                if let Some(writer) = writers.get_mut(&day) {
+                    writer.push(*signal, &slice(&rows, range))?;
+                }
+            }
+        }
+        for writer in writers.into_values() {
+            segments.push(writer.finish()?);
+        }
+    }
+    let clock = tail.clock();
+    if !clock.is_empty() {
+        segments.push(write_clock(root, 0, &clock)?);
+    }
+    Ok(segments)
+}
+
+/// The days of rows in the order of time, and which rows are in each.
+fn cuts(rows: &Rows) -> Vec<(i64, std::ops::Range<usize>)> {
+    let mut cuts = Vec::new();
+    let mut start = 0;
+    while let Some(time) = rows.times.get(start) {
+        let day = Timestamp::from_micros(*time).day();
+        let rest = rows.times.get(start..).unwrap_or_default();
+        let count = rest.partition_point(|time| Timestamp::from_micros(*time).day() <= day);
+        cuts.push((day, start..start + count));
+        start += count;
+    }
+    cuts
+}
+
+/// Merges samples segments of one day into one file of `level`, with every row of them (C1).
+pub fn merge_segments(
+    root: &Path,
+    files: &[Arc<SegmentFile>],
+    level: u32,
+) -> Result<Option<SegmentMeta>, SegmentError> {
+    let metas = || files.iter().map(|file| file.meta());
+    let (Some(low), Some(high), Some(day)) = (
+        metas().map(|meta| meta.sequences.0).min(),
+        metas().map(|meta| meta.sequences.1).max(),
+        metas().find_map(|meta| meta.day),
+    ) else {
+        return Ok(None);
+    };
+    let rows = metas().map(|meta| meta.rows).sum();
+    let name = Name::samples(day, level, (low, high));
+    let mut writer = SampleWriter::create(root, name, rows)?;
+    let signals: BTreeSet<SignalId> =
+        files.iter().flat_map(|file| file.spans().iter().map(|span| span.signal)).collect();
+    for signal in signals {
+        let sources =
+            files.iter().filter_map(|file| file.source(signal, i64::MIN, i64::MAX, Wanted::ALL));
+        for block in Merge::new(sources.collect()) {
+            writer.push(signal, &block?)?;
+        }
+    }
+    Ok(Some(writer.finish()?))
+}
+
+/// Writes when each sequence was recorded: pairs of sequence and microseconds since 1970.
+pub fn write_clock(
+    root: &Path,
+    level: u32,
+    pairs: &[(u64, i64)],
+) -> Result<SegmentMeta, SegmentError> {
+    let sequences = (
+        pairs.first().map_or(0, |(sequence, _)| *sequence),
+        pairs.last().map_or(0, |(sequence, _)| *sequence),
+    );
+    let name = Name::clock(level, sequences);
+    let schema = schema::clock_schema();
+    let properties = schema::properties(&schema, pairs.len() as u64, &[0]);
+    let times = TimestampMicrosecondArray::from_iter_values(pairs.iter().map(|(_, at)| *at));
+    let batch = RecordBatch::try_new(
+        schema.clone(),
+        vec![
+            Arc::new(Int64Array::from_iter_values(pairs.iter().map(|(s, _)| s.cast_signed()))),
+            Arc::new(times.with_timezone("UTC")),
+        ],
+    )
+    .map_err(SegmentError::encode(&name.path))?;
+    let fresh = Fresh::create(root.join(&name.path))?;
+    let mut writer = ArrowWriter::try_new(fresh, schema, Some(properties))
+        .map_err(SegmentError::encode(&name.path))?;
+    writer.write(&batch).map_err(SegmentError::encode(&name.path))?;
+    let fresh = writer.into_inner().map_err(SegmentError::encode(&name.path))?;
+    let (bytes, blake3) = fresh.publish()?;
+    let at = |pair: Option<&(u64, i64)>| pair.map_or(0, |(_, at)| *at);
+    Ok(SegmentMeta {
+        path: name.path,
+        kind: name.kind,
+        day: name.day,
+        rows: pairs.len() as u64,
+        bytes,
+        sequences,
+        times: (at(pairs.first()), at(pairs.last())),
+        blake3,
+        level,
+    })
+}
