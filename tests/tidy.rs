@@ -105,7 +105,8 @@ fn every_file_says_what_it_is_for_and_is_of_a_size_to_hold_in_the_head() {
             for (number, line) in text.lines().enumerate() {
                 let long = line.chars().count() > LINE_CHARS_MAX;
                 // What GraphQL shows to clients is one line each, whatever its length.
-                let doc = line.trim_start().starts_with("///") && name.to_string().contains("graphql");
+                let doc =
+                    line.trim_start().starts_with("///") && name.to_string().contains("graphql");
                 assert!(!long || doc, "{name}:{} is longer than {LINE_CHARS_MAX}", number + 1);
             }
             assert!(!file.ends_with("mod.rs"), "{name}: name the file after its module");

@@ -1,0 +1,1 @@
+"""The parts of the checker: server, writers, verdict. See checker.py."""
