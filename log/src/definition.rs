@@ -40,7 +40,7 @@ pub struct SignalDefinition {
     pub address: Option<String>,
     /// Name of the scan class it is read in; none where the source sends by itself.
     pub scan_class: Option<String>,
-    /// The change too small to record, in the signal's unit; none records every reading.
+    /// The change too small to record, in the signal's unit; none records every change.
     pub deadband: Option<f64>,
 }
 
