@@ -1,5 +1,6 @@
 // The one place that sends HTTP requests: GraphQL operations and the session door.
 // One error type carries what the server said: the fact, the detail and the hint.
+import { sentence } from '../lib/format'
 import type { TypedDocumentString } from './generated/graphql'
 
 export type Problem = 'signed-out' | 'refused' | 'unreachable'
@@ -10,11 +11,11 @@ export class ApiError extends Error {
   readonly hint: string
 
   constructor(problem: Problem, message: string, detail = '', hint = '') {
-    super(message)
+    super(sentence(message))
     this.name = 'ApiError'
     this.problem = problem
-    this.detail = detail
-    this.hint = hint
+    this.detail = sentence(detail)
+    this.hint = sentence(hint)
   }
 }
 

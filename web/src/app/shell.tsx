@@ -116,7 +116,7 @@ function useLivePath(): Live | null {
     const socket = openSocket(url.href)
     const hub = new Hub(socket)
     // Also what keeps the socket open on screens without values.
-    const offChanges = socket.subscribe(changesDocument, {}, () => {
+    const offChanges = socket.subscribe(changesDocument, () => ({}), () => {
       void queryClient.invalidateQueries({ queryKey: ['signals'] })
       void queryClient.invalidateQueries({ queryKey: ['signal'] })
       void queryClient.invalidateQueries({ queryKey: ['sources'] })

@@ -35,6 +35,13 @@ export function formatCount(value: number | string): string {
   return new Intl.NumberFormat('en').format(n)
 }
 
+/** A fact as a sentence: servers begin theirs small and end them bare. */
+export function sentence(text: string): string {
+  if (text === '') return ''
+  const begun = text.charAt(0).toUpperCase() + text.slice(1)
+  return /[.!?…:]$/.test(begun) ? begun : `${begun}.`
+}
+
 /** `n` with its noun; the plural is regular. */
 export function plural(n: number, noun: string): string {
   return `${formatCount(n)} ${noun}${n === 1 ? '' : 's'}`

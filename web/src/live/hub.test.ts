@@ -16,7 +16,7 @@ class FakeSocket implements LiveSocket {
   }
   readonly subscribe: LiveSocket['subscribe'] = (_, variables, next) => {
     const made = {
-      tags: variables['tags'] as string[],
+      tags: variables()['tags'] as string[],
       open: true,
       send: (samples: Batch) => next({ samples } as Parameters<typeof next>[0]),
     }

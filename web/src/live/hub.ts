@@ -165,22 +165,25 @@ export class Hub {
   }
 
   private resubscribe(): void {
-    const wanted = new Set<string>()
-    for (const watcher of this.watchers) for (const tag of watcher.tags) wanted.add(tag)
+    const wanted = this.wanted()
     const covered = [...wanted].every((tag) => this.subscribed.has(tag))
     // A few signals too many are cheaper than a new subscription at each scroll.
     if (covered && wanted.size > 0 && this.subscribed.size <= wanted.size * 2 + 100) return
     const old = this.stop
-    this.subscribed = wanted
     this.stop = undefined
     if (wanted.size === 0) {
+      this.subscribed = wanted
       old?.()
       return
     }
     let first = true
     this.stop = this.socket.subscribe(
       samplesDocument,
-      { tags: [...wanted].toSorted(), everyMs: flushMs },
+      () => {
+        // One signal that has been retired makes the server refuse all; by now it may be unwatched.
+        this.subscribed = this.wanted()
+        return { tags: [...this.subscribed].toSorted(), everyMs: flushMs }
+      },
       (data) => {
         if (first) {
           // The old one goes only now, so that nothing falls between the two.
@@ -190,6 +193,12 @@ export class Hub {
         this.take(data.samples)
       },
     )
+  }
+
+  private wanted(): Set<string> {
+    const tags = new Set<string>()
+    for (const watcher of this.watchers) for (const tag of watcher.tags) tags.add(tag)
+    return tags
   }
 
   private markTag(tag: string): void {

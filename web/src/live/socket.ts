@@ -11,10 +11,13 @@ export type Link =
 export interface LiveSocket {
   link(): Link
   onLink(listener: () => void): () => void
-  /** Delivers until disposed. A lost link is taken up again by itself, beginning with a fresh snapshot. */
+  /**
+   * Delivers until disposed. A lost link is taken up again by itself, beginning with a fresh snapshot.
+   * The variables are asked for anew whenever the server has ended or refused the subscription.
+   */
   subscribe<T, V extends Record<string, unknown>>(
     document: TypedDocumentString<T, V>,
-    variables: V,
+    variables: () => V,
     next: (data: T) => void,
   ): () => void
   close(): void
@@ -81,7 +84,7 @@ export function openSocket(url: string): LiveSocket {
     subscribe: (document, variables, next) =>
       untilDisposed((ended) =>
         client.subscribe<never>(
-          { query: document.toString(), variables },
+          { query: document.toString(), variables: variables() },
           {
             next: (message) => {
               if (message.data) next(message.data)

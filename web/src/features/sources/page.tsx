@@ -4,7 +4,7 @@ import { useEffect } from 'react'
 import { sourcesQuery } from '../../api/queries'
 import { ApiError } from '../../api/request'
 import type { Source } from '../../api/types'
-import { formatCount, plural } from '../../lib/format'
+import { formatCount, plural, sentence } from '../../lib/format'
 import { dateTime, duration, utc } from '../../lib/time'
 import { useHub } from '../../live/use-live'
 import { Message } from '../../ui/message'
@@ -103,7 +103,9 @@ function SourceRows({ source, now }: { source: Source; now: number }) {
       </tr>
       {source.error ? (
         <tr>
-          <td colSpan={8} className="source-error">{source.error}</td>
+          <td colSpan={8} className="source-error">
+            {sentence(source.error)}
+          </td>
         </tr>
       ) : null}
     </tbody>
