@@ -45,7 +45,7 @@ export function paintLine(frame: Frame, pen: Pen, range: YRange, badge: boolean)
   context.strokeStyle = frame.colour(pen.token)
   context.fillStyle = context.strokeStyle
   // Where samples crowd each other a hairline looks the same and is several times cheaper.
-  const crowded = pen.inSight.count > frame.box.width / ratio
+  const crowded = pen.inSight.count > (2.5 * frame.box.width) / ratio
   context.lineWidth = (crowded ? 1 : 1.5) * ratio
   context.lineJoin = 'bevel'
   context.stroke(lines.solid)

@@ -104,7 +104,7 @@ function SourceRows({ source, now }: { source: Source; now: number }) {
       {source.error ? (
         <tr>
           <td colSpan={8} className="source-error">
-            {sentence(source.error)}
+            <div>{sentence(source.error)}</div>
           </td>
         </tr>
       ) : null}
