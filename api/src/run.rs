@@ -11,7 +11,7 @@ use std::time::Duration;
 use parx_compactor::{Compactor, Limits, SegmentStore};
 use parx_ingest::{Intake, Sources};
 use parx_log::{Clock, Command, Log, LogOptions, OpenError, SubmitError};
-use parx_query::{Engine, EngineLimits};
+use parx_query::{Engine, QueryError};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -64,6 +64,9 @@ pub enum StartError {
     /// See the log's own words.
     #[error(transparent)]
     Log(#[from] OpenError),
+    /// The query engine could not be set up.
+    #[error("the query engine cannot start: {0}")]
+    Engine(#[from] QueryError),
     /// Correct the configuration.
     #[error("the configuration was refused: {0}")]
     Config(#[from] SubmitError),
@@ -134,7 +137,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
     apply(&log, &options.config).await?;
 
     let store = SegmentStore::new(folder.join("segments"));
-    let engine = Engine::new(log.clone(), store.clone(), EngineLimits::default());
+    let engine = Engine::new(log.clone(), store.clone(), parx_query::Limits::default())?;
     let limits = seal_limits(&options.config);
     let compactor = Compactor::run(log.clone(), store, limits, stop_compactor.clone());
     let compactor = tokio::spawn(compactor);

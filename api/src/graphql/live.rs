@@ -13,7 +13,6 @@ use parx_log::{Event, Follower, LastValue, Log, ReadError, Sample, Sequence, Sig
 use tokio::time::{Instant, sleep_until};
 
 use crate::graphql::GraphqlContext;
-use crate::graphql::changes::refused;
 use crate::graphql::scalars::Int64;
 use crate::graphql::types::{Change, SampleBatch, finite};
 
@@ -31,7 +30,7 @@ impl Subscription {
     /// Samples as they are recorded. The first message holds the last value of each signal (`snapshot` true),
     /// the following ones what came after it, without a gap. Without `tags` it is every signal. At most one
     /// message in `everyMs` milliseconds; when a client is too slow for its signals only the newest value of
-    /// each is kept and `skipped` counts the rest.
+    /// each is kept and `skipped` counts the rest. Tags that are not there are left out.
     async fn samples(
         &self,
         ctx: &Context<'_>,
@@ -40,19 +39,10 @@ impl Subscription {
     ) -> Result<impl Stream<Item = SampleBatch> + use<>> {
         let log = ctx.data::<GraphqlContext>()?.log.clone();
         let catalog = log.catalog();
-        let wanted = match tags {
-            None => None,
-            Some(tags) => {
-                let ids: Result<HashSet<SignalId>> = tags
-                    .iter()
-                    .map(|tag| match catalog.signal_by_tag(tag) {
-                        Some(signal) => Ok(signal.id),
-                        None => Err(refused("UNKNOWN", format!("there is no signal '{tag}'"))),
-                    })
-                    .collect();
-                Some(ids?)
-            }
-        };
+        let wanted = tags.map(|tags| {
+            let signals = tags.iter().filter_map(|tag| catalog.signal_by_tag(tag));
+            signals.map(|signal| signal.id).collect::<HashSet<SignalId>>()
+        });
         let every = Duration::from_millis(every_ms.clamp(EVERY_MS_MIN, EVERY_MS_MAX).into());
         Ok(batches(log, wanted, every))
     }

@@ -1,7 +1,7 @@
 //! Questions through GraphQL.
 
 use async_graphql::{Context, Object, Result};
-use parx_log::{Sequence, Signal as LogSignal};
+use parx_log::{Rows, Sequence, Signal as LogSignal};
 
 use crate::auth::Identity;
 use crate::graphql::GraphqlContext;
@@ -14,7 +14,7 @@ pub const SIGNALS_MAX: usize = 10_000;
 /// Most pens of one trend.
 pub const PENS_MAX: usize = 64;
 /// Most pixels of one trend.
-pub const WIDTH_MAX: usize = 20_000;
+pub const WIDTH_MAX: u32 = 20_000;
 /// Most changes in one answer.
 pub const CHANGES_MAX: usize = 1000;
 
@@ -136,7 +136,7 @@ impl Query {
         tags: Vec<String>,
         from: Time,
         to: Time,
-        #[graphql(default = 1200)] width: usize,
+        #[graphql(default = 1200)] width: u32,
     ) -> Result<Trend> {
         let context = context(ctx)?;
         check_trend(&tags, from, to, width)?;
@@ -146,10 +146,11 @@ impl Query {
             let signal = snapshot.catalog.signal_by_tag(&tag).cloned();
             let signal =
                 signal.ok_or_else(|| refused("UNKNOWN", format!("there is no signal '{tag}'")))?;
-            let line = context.engine.trend(&snapshot, signal.id, from.0, to.0, width).await;
-            let line = line.map_err(|error| refused("FAILED", error))?;
+            let times = (from.0, to.0);
+            let rows = context.engine.trend(snapshot.clone(), signal.id, times, width).await;
+            let rows = rows.map_err(|error| refused("FAILED", error))?;
             let text = signal.definition.value_type == parx_log::ValueType::Text;
-            pens.push(pen(tag, &line, text));
+            pens.push(pen(tag, &rows, text));
         }
         Ok(Trend { sequence: snapshot.sequence.into(), from, to, pens })
     }
@@ -170,7 +171,7 @@ impl Query {
     }
 }
 
-fn check_trend(tags: &[String], from: Time, to: Time, width: usize) -> Result<()> {
+fn check_trend(tags: &[String], from: Time, to: Time, width: u32) -> Result<()> {
     let problem = if tags.len() > PENS_MAX {
         format!("{} tags were asked for; {PENS_MAX} is the most", tags.len())
     } else if width == 0 || width > WIDTH_MAX {
@@ -183,8 +184,7 @@ fn check_trend(tags: &[String], from: Time, to: Time, width: usize) -> Result<()
     Err(refused("INVALID", problem))
 }
 
-fn pen(tag: String, line: &parx_query::TrendLine, text: bool) -> Pen {
-    let rows = &line.rows;
+fn pen(tag: String, rows: &Rows, text: bool) -> Pen {
     let severity = |quality: &u32| parx_log::Quality(*quality).severity() as i32;
     let number = |row: usize| {
         let bad = rows.qualities.get(row).is_some_and(|q| parx_log::Quality(*q).is_bad());
@@ -200,6 +200,5 @@ fn pen(tag: String, line: &parx_query::TrendLine, text: bool) -> Pen {
         values: (0..rows.len()).map(number).collect(),
         texts: text.then(|| (0..rows.len()).map(word).collect()),
         severities: rows.qualities.iter().map(severity).collect(),
-        samples: line.samples,
     }
 }

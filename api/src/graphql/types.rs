@@ -298,8 +298,6 @@ pub struct Pen {
     pub texts: Option<Vec<Option<String>>>,
     /// Severity of each sample: 0 good, 1 uncertain, 2 bad.
     pub severities: Vec<i32>,
-    /// How many samples the range holds before thinning.
-    pub samples: usize,
 }
 
 /// Columns, all of one length.

@@ -12,8 +12,7 @@ use crate::http::errors::HttpError;
 struct Files;
 
 /// What a browser may load: this origin's own files, nothing else.
-const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
-                      connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
+const POLICY: &str = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
                       form-action 'self'; object-src 'none'";
 
 /// A file of the app, or the app's page for an address that only the app knows.

@@ -72,7 +72,6 @@ export const trendDocument = graphql(`
         values
         texts
         severities
-        samples
       }
     }
   }
