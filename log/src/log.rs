@@ -1,5 +1,6 @@
 //! The log's door: append, submit, look, follow.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
@@ -24,6 +25,13 @@ pub struct Log {
     requests: Sender<Request>,
     room: Arc<Semaphore>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl fmt::Debug for Log {
+    /// Shows the folder alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("folder", &self.options().folder).finish_non_exhaustive()
+    }
 }
 
 /// Why entries could not be read.
