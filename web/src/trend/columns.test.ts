@@ -8,7 +8,6 @@ const answer = (over: Partial<PenColumns> = {}): PenColumns => ({
   values: [10, null, 30],
   texts: null,
   severities: [0, 2, 1],
-  samples: 3,
   ...over,
 })
 const tail = (timeMs: number, value: number, severity = 0) => ({ timeMs, value, severity, text: null })

@@ -30,7 +30,7 @@ const nowS = nowMs / 1000
 function answer(times: number[]): TrendAnswer {
   const values = times.map((t) => t - nowS)
   const severities = times.map(() => 0)
-  return { sequence: '1', pens: [{ tag: 'a', times, values, texts: null, severities, samples: times.length }] }
+  return { sequence: '1', pens: [{ tag: 'a', times, values, texts: null, severities }] }
 }
 
 let hub: Hub
