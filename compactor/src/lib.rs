@@ -6,6 +6,7 @@
 
 mod clock;
 mod directory;
+mod edge;
 mod error;
 mod file;
 mod merge;
@@ -19,6 +20,7 @@ mod write;
 
 pub use clock::ClockBook;
 pub use directory::Span;
+pub use edge::{first_after, last_before};
 pub use error::SegmentError;
 pub use merge::{Merge, Source};
 pub use plan::{Limits, Merging, plan_merge, should_seal};

@@ -31,6 +31,19 @@ impl Source {
         Source { from, blocks: Box::new(blocks) }
     }
 
+    /// A run that is opened when its turn comes and may turn out to be empty.
+    pub fn lazy(
+        from: i64,
+        open: impl FnOnce() -> Result<Option<Source>, SegmentError> + Send + 'static,
+    ) -> Source {
+        let opened = std::iter::once_with(open).flat_map(|opened| match opened {
+            Ok(Some(source)) => source.blocks,
+            Ok(None) => Box::new(std::iter::empty()),
+            Err(error) => Box::new(std::iter::once(Err(error))),
+        });
+        Source::new(from, opened)
+    }
+
     /// A run that is in memory; nothing if it is empty.
     pub fn rows(rows: Rows) -> Option<Source> {
         let from = *rows.times.first()?;

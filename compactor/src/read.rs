@@ -150,6 +150,68 @@ impl SegmentFile {
         Ok(rows)
     }
 
+    /// One signal's last row at or before `end`, or none.
+    pub(crate) fn last_until(&self, signal: SignalId, end: i64) -> Result<Rows, SegmentError> {
+        let Some(span) = self.span(signal).filter(|span| span.from <= end) else {
+            return Ok(Rows::default());
+        };
+        let mut pages = self.pages(span, |low, _| low <= end);
+        while let Some(page) = pages.pop() {
+            let rows = self.rows(std::slice::from_ref(&page), Wanted::ALL)?;
+            let count = rows.times.partition_point(|time| *time <= end);
+            if count > 0 {
+                return Ok(slice(&rows, count - 1..count));
+            }
+        }
+        Ok(Rows::default())
+    }
+
+    /// One signal's first row at or after `start`, or none; of several at its time the last.
+    pub(crate) fn first_from(&self, signal: SignalId, start: i64) -> Result<Rows, SegmentError> {
+        let Some(span) = self.span(signal).filter(|span| span.to >= start) else {
+            return Ok(Rows::default());
+        };
+        let mut found = Rows::default();
+        for page in self.pages(span, |_, high| high >= start) {
+            let rows = self.rows(std::slice::from_ref(&page), Wanted::ALL)?;
+            let first = rows.times.partition_point(|time| *time < start);
+            let Some(time) = rows.times.get(first) else { continue };
+            if found.times.first().is_some_and(|known| known != time) {
+                break;
+            }
+            let last = rows.times.partition_point(|other| other <= time);
+            found = slice(&rows, last - 1..last);
+            if last < rows.len() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The rows of `span`, cut at the pages, without those that `keep` rules out.
+    fn pages(&self, span: &Span, keep: impl Fn(i64, i64) -> bool) -> Vec<std::ops::Range<u64>> {
+        let rows = span.first..span.first + span.rows;
+        let ranges = self.select(column::TIME, rows, keep);
+        let page = schema::PAGE_ROWS as u64;
+        let cut = |range: std::ops::Range<u64>| {
+            let starts = (range.start..range.end).step_by(schema::PAGE_ROWS);
+            starts.map(move |start| start..(start + page).min(range.end)).collect::<Vec<_>>()
+        };
+        ranges.into_iter().flat_map(cut).collect()
+    }
+
+    /// The rows `ranges` of the file.
+    fn rows(&self, ranges: &[std::ops::Range<u64>], wanted: Wanted) -> Result<Rows, SegmentError> {
+        let damaged = |what: &dyn ToString| SegmentError::damaged(&self.path, what.to_string());
+        let mut all = Rows::default();
+        for batch in self.reader(ranges, &wanted.columns())? {
+            let batch = batch.map_err(|error| damaged(&error))?;
+            let rows = schema::rows(&batch).map_err(|what| damaged(&what))?;
+            crate::append_range(&mut all, &rows, 0..rows.len());
+        }
+        Ok(all)
+    }
+
     /// Pairs of a clock segment from pages that may hold one of `sequences`, which ascend.
     pub(crate) fn clock(&self, sequences: &[u64]) -> Result<Vec<(u64, i64)>, SegmentError> {
         let keep = |low: i64, high: i64| {

@@ -1,1 +1,33 @@
-//! x
+//! Answers: SQL over segments and hot tail, and the calls that dashboards make without SQL.
+//!
+//! Every answer is of one snapshot, from its first row to its last (Q1). This crate knows no network
+//! and no wire format, and is the only one that names `datafusion`: what a door needs of it stands
+//! here under our own names or is exported again.
+
+mod direct;
+mod engine;
+mod error;
+mod functions;
+mod index;
+mod output;
+mod parse;
+mod prune;
+mod reader;
+mod samples;
+mod scan;
+mod session;
+mod statement;
+mod system;
+mod thin;
+
+pub use datafusion::arrow;
+pub use datafusion::scalar::ScalarValue;
+pub use datafusion::sql::sqlparser;
+
+pub use direct::Window;
+pub use engine::{DATABASE, Engine, Limits, SCHEMA};
+pub use error::{ErrorKind, QueryError};
+pub use parse::{DEPTH_MAX, Parsed, StatementKind, parse};
+pub use samples::samples_schema;
+pub use session::Session;
+pub use statement::{RowStream, Statement};

@@ -1,0 +1,94 @@
+//! What dashboards ask most, answered without planning: a window, a trend for a screen, last values.
+//!
+//! Rows are as recorded, only the newest of each time. All reading blocks and is done on threads of
+//! its own; the calls themselves may be awaited anywhere.
+
+use std::sync::Arc;
+
+use parx_compactor::{Wanted, append_range};
+use parx_log::{Rows, SignalId, Snapshot, Timestamp};
+
+use crate::reader::Reading;
+use crate::thin::Thinner;
+use crate::{Engine, ErrorKind, QueryError};
+
+/// The rows of a window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Window {
+    /// In the order of time.
+    pub rows: Rows,
+    /// True if there are more than the limit let through.
+    pub more: bool,
+}
+
+impl Engine {
+    /// One signal's rows from `from` to `to`, both included, `limit` at most.
+    pub async fn window(
+        &self,
+        snapshot: Arc<Snapshot>,
+        signal: SignalId,
+        (from, to): (Timestamp, Timestamp),
+        limit: usize,
+    ) -> Result<Window, QueryError> {
+        let reading = self.reading(snapshot, from, to);
+        blocking(move || {
+            let mut rows = Rows::default();
+            for block in reading.blocks(signal) {
+                let block = block?;
+                let room = limit - rows.len();
+                append_range(&mut rows, &block, 0..block.len().min(room));
+                if block.len() > room {
+                    return Ok(Window { rows, more: true });
+                }
+            }
+            Ok(Window { rows, more: false })
+        })
+        .await
+    }
+
+    /// One signal from `from` to `to` as a screen of `width` pixels shows it, with the last sample
+    /// before and the first after, where there are any: six rows for each pixel at most, more only
+    /// for text that changes more often.
+    pub async fn trend(
+        &self,
+        snapshot: Arc<Snapshot>,
+        signal: SignalId,
+        (from, to): (Timestamp, Timestamp),
+        width: u32,
+    ) -> Result<Rows, QueryError> {
+        let reading = self.reading(snapshot, from, to);
+        let store = self.store().clone();
+        blocking(move || {
+            let (from, to) = reading.times;
+            let mut rows = parx_compactor::last_before(&store, &reading.snapshot, signal, from)?;
+            let mut thinner = Thinner::new(from, to, width);
+            for block in reading.blocks(signal) {
+                thinner.push(&block?);
+            }
+            let inside = thinner.finish();
+            append_range(&mut rows, &inside, 0..inside.len());
+            let after = parx_compactor::first_after(&store, &reading.snapshot, signal, to)?;
+            append_range(&mut rows, &after, 0..after.len());
+            Ok(rows)
+        })
+        .await
+    }
+
+    fn reading(&self, snapshot: Arc<Snapshot>, from: Timestamp, to: Timestamp) -> Reading {
+        Reading {
+            snapshot,
+            store: self.store().clone(),
+            times: (from.micros(), to.micros()),
+            history: false,
+            wanted: Wanted::ALL,
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, QueryError> + Send + 'static,
+) -> Result<T, QueryError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        QueryError::new(ErrorKind::Internal, format!("a reading thread failed: {error}"))
+    })?
+}

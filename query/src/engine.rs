@@ -1,0 +1,133 @@
+//! The engine: what all sessions share. Tables, functions, memory, open segments.
+
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider};
+use datafusion::execution::SessionState;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
+use datafusion_pg_catalog::setup_pg_catalog;
+use parx_compactor::SegmentStore;
+use parx_log::{Log, Snapshot};
+
+use crate::functions::shared_functions;
+use crate::index::SignalIndex;
+use crate::samples::SamplesTable;
+use crate::session::Session;
+use crate::system::{EventsTable, SystemTable};
+use crate::{ErrorKind, QueryError};
+
+/// The database's name in SQL.
+pub const DATABASE: &str = "parx";
+/// The schema's name in SQL.
+pub const SCHEMA: &str = "public";
+
+/// What queries may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Memory for sorting, grouping and joining, of all queries together.
+    pub memory_bytes: usize,
+    /// Into how many parallel parts a query is cut.
+    pub partitions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Limits { memory_bytes: 1 << 30, partitions: cores }
+    }
+}
+
+struct Inner {
+    log: Log,
+    store: SegmentStore,
+    template: SessionState,
+}
+
+/// Answers queries. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+impl Engine {
+    /// An engine over a log and its segments.
+    pub fn new(log: Log, store: SegmentStore, limits: Limits) -> Result<Engine, QueryError> {
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes)))
+            .build_arc()?;
+        let context = SessionContext::new_with_config_rt(config(limits), runtime);
+        let catalog = context
+            .catalog(DATABASE)
+            .ok_or_else(|| QueryError::new(ErrorKind::Internal, "the engine has no catalog"))?;
+        register_tables(catalog.as_ref(), &log, &store)?;
+        setup_pg_catalog(&context, DATABASE, EmptyContextProvider)
+            .map_err(|error| QueryError::from(*error))?;
+        for function in shared_functions() {
+            context.register_udf(function);
+        }
+        let template = context.state();
+        Ok(Engine(Arc::new(Inner { log, store, template })))
+    }
+
+    /// A session of `user`.
+    pub fn session(&self, user: &str) -> Session {
+        Session::new(self.clone(), user)
+    }
+
+    /// One consistent view of now, for queries that are to see the same (Q1).
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.0.log.snapshot()
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Log {
+        &self.0.log
+    }
+
+    /// The segments.
+    pub fn store(&self) -> &SegmentStore {
+        &self.0.store
+    }
+
+    pub(crate) fn template(&self) -> &SessionState {
+        &self.0.template
+    }
+}
+
+fn config(limits: Limits) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(DATABASE, SCHEMA)
+        .with_information_schema(true)
+        .with_target_partitions(limits.partitions.max(1));
+    let options = config.options_mut();
+    options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.execution.time_zone = Some("UTC".to_owned());
+    options.optimizer.prefer_existing_sort = true;
+    config
+}
+
+fn register_tables(
+    catalog: &dyn CatalogProvider,
+    log: &Log,
+    store: &SegmentStore,
+) -> Result<(), QueryError> {
+    let schema = Arc::new(MemorySchemaProvider::new());
+    let index = Arc::new(SignalIndex::default());
+    let samples = |history| -> Arc<dyn TableProvider> {
+        Arc::new(SamplesTable::new(log.clone(), store.clone(), index.clone(), history))
+    };
+    let tables: [(&str, Arc<dyn TableProvider>); 5] = [
+        ("samples", samples(false)),
+        ("samples_history", samples(true)),
+        ("signals", Arc::new(SystemTable::signals(log.clone()))),
+        ("sources", Arc::new(SystemTable::sources(log.clone()))),
+        ("events", Arc::new(EventsTable::new(log.clone()))),
+    ];
+    for (name, table) in tables {
+        schema.register_table(name.to_owned(), table)?;
+    }
+    catalog.register_schema(SCHEMA, schema)?;
+    Ok(())
+}

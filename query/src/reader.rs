@@ -1,0 +1,140 @@
+//! Reads what one snapshot holds of some signals: segments and tails merged, signal after signal.
+//!
+//! Blocks on the disk; whoever calls it does so where that disturbs nobody.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use parx_compactor::{ClockBook, Merge, SegmentError, SegmentStore, Source, Wanted};
+use parx_log::{Rows, SegmentKind, SegmentMeta, Signal, SignalId, Snapshot};
+
+use crate::QueryError;
+use crate::output::{self, Pieces, column};
+use crate::prune::TimeRange;
+
+/// Rows of a batch, about.
+const BATCH_ROWS: usize = 8192;
+
+/// Blocks of rows of one signal, in the order of time.
+pub(crate) type RowBlocks = Box<dyn Iterator<Item = Result<Rows, SegmentError>> + Send>;
+
+/// What is to be read of a snapshot.
+#[derive(Clone)]
+pub(crate) struct Reading {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) store: SegmentStore,
+    pub(crate) times: TimeRange,
+    /// Every version of a sample, not only the newest of its time.
+    pub(crate) history: bool,
+    pub(crate) wanted: Wanted,
+}
+
+impl Reading {
+    /// The segments that can hold rows of these times.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &Arc<SegmentMeta>> {
+        let (from, to) = self.times;
+        self.snapshot
+            .catalog
+            .manifest
+            .of_kind(SegmentKind::Samples)
+            .filter(move |meta| meta.times.0 <= to && meta.times.1 >= from)
+    }
+
+    /// One signal's rows by time, then by sequence. Segments are opened when their time comes.
+    pub(crate) fn blocks(&self, signal: SignalId) -> RowBlocks {
+        let (from, to) = self.times;
+        if from > to {
+            return Box::new(std::iter::empty());
+        }
+        let mut sources: Vec<Source> = Vec::new();
+        for meta in self.segments() {
+            let (store, meta, wanted) = (self.store.clone(), meta.clone(), self.wanted);
+            let start = meta.times.0.max(from);
+            let open = move || store.open(&meta).map(|file| file.source(signal, from, to, wanted));
+            sources.push(Source::lazy(start, open));
+        }
+        for tail in &self.snapshot.tails {
+            sources.extend(Source::rows(tail.read(signal, from, to, self.snapshot.sequence)));
+        }
+        let merge = Merge::new(sources);
+        if self.history { Box::new(merge) } else { Box::new(merge.newest()) }
+    }
+}
+
+/// Reads signals in batches.
+pub(crate) struct Reader {
+    reading: Reading,
+    schema: SchemaRef,
+    projection: Arc<[usize]>,
+    signals: VecDeque<Arc<Signal>>,
+    current: Option<(Arc<Signal>, RowBlocks)>,
+    clock: Option<ClockBook>,
+    left: usize,
+}
+
+impl Reader {
+    /// The columns `projection` of `signals`, `limit` rows at most.
+    pub(crate) fn new(
+        reading: Reading,
+        signals: &[Arc<Signal>],
+        (projection, schema): (Arc<[usize]>, SchemaRef),
+        limit: Option<usize>,
+    ) -> Reader {
+        Reader {
+            reading,
+            schema,
+            projection,
+            signals: signals.iter().cloned().collect(),
+            current: None,
+            clock: None,
+            left: limit.unwrap_or(usize::MAX),
+        }
+    }
+
+    /// The next batch; nothing at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+        let mut pieces = Pieces::new();
+        let mut count = 0;
+        while count < BATCH_ROWS && self.left > 0 {
+            let Some((signal, blocks)) = self.current.as_mut() else {
+                let Some(signal) = self.signals.pop_front() else { break };
+                let blocks = self.reading.blocks(signal.id);
+                self.current = Some((signal, blocks));
+                continue;
+            };
+            match blocks.next().transpose()? {
+                None => self.current = None,
+                Some(rows) => {
+                    let rows = first(rows, self.left);
+                    self.left -= rows.len();
+                    count += rows.len();
+                    pieces.push((signal.clone(), rows));
+                }
+            }
+        }
+        if count == 0 { Ok(None) } else { self.batch(&pieces).map(Some) }
+    }
+
+    fn batch(&mut self, pieces: &Pieces) -> Result<RecordBatch, QueryError> {
+        if self.clock.is_none() && self.projection.contains(&column::RECORDED_AT) {
+            let store = self.reading.store.clone();
+            self.clock = Some(ClockBook::new(store, &self.reading.snapshot));
+        }
+        let recorded = |sequences: &[u64]| match &self.clock {
+            Some(clock) => Ok::<_, QueryError>(clock.recorded_at(sequences)?),
+            None => Ok(vec![None; sequences.len()]),
+        };
+        output::batch(pieces, &self.projection, self.schema.clone(), recorded)
+    }
+}
+
+fn first(rows: Rows, count: usize) -> Rows {
+    if rows.len() <= count {
+        return rows;
+    }
+    let mut cut = Rows::default();
+    parx_compactor::append_range(&mut cut, &rows, 0..count);
+    cut
+}
