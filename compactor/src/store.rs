@@ -17,6 +17,8 @@ pub const OPEN_FILES_MAX: usize = 512;
 #[derive(Debug, Default)]
 struct Open {
     files: HashMap<String, (Arc<SegmentFile>, u64)>,
+    /// Hashes of the files that were found to be as published: one for each file of the manifest.
+    checked: HashMap<String, String>,
     uses: u64,
 }
 
@@ -49,8 +51,10 @@ impl SegmentStore {
         if let Some(file) = self.cached(meta) {
             return Ok(file);
         }
-        let file = Arc::new(SegmentFile::open(&self.root, meta)?);
+        let checked = self.open.lock().checked.get(&meta.path) == Some(&meta.blake3);
+        let file = Arc::new(SegmentFile::open(&self.root, meta, checked)?);
         let mut open = self.open.lock();
+        open.checked.insert(meta.path.clone(), meta.blake3.clone());
         open.uses += 1;
         let now = open.uses;
         open.files.insert(meta.path.clone(), (file.clone(), now));
@@ -73,6 +77,8 @@ impl SegmentStore {
 
     /// Closes a segment that is no longer part of the manifest.
     pub(crate) fn forget(&self, path: &str) {
-        self.open.lock().files.remove(path);
+        let mut open = self.open.lock();
+        open.files.remove(path);
+        open.checked.remove(path);
     }
 }
