@@ -118,7 +118,7 @@ impl fmt::Debug for UserDefinition {
 /// A published Parquet file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentMeta {
-    /// Its path below the segments' folder, with `/` between the parts.
+    /// Its path below the data folder, with `/` between the parts.
     pub path: String,
     /// What it holds.
     pub kind: SegmentKind,
