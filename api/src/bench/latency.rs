@@ -1,8 +1,8 @@
 //! `parx bench latency`: from a value changing in a device to the message at a subscriber.
 //!
-//! A whole server on a folder of its own reads a simulated Modbus device, whose registers all change
-//! to the number of the change at known instants; a GraphQL client sees them come. On the way lie
-//! the wait for the next scan, the read, admission, the log with its fsync, and the WebSocket.
+//! A whole server on a folder of its own reads a simulated Modbus device, whose registers all
+//! change to the number of the change at known instants; a GraphQL client sees them come. On the
+//! way lie the wait for the next scan, the read, admission, the log with its fsync, the WebSocket.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -298,8 +298,8 @@ fn print(report: &Report) {
     };
     let Report { signals, period_ms, changes, samples, missing, machine, .. } = report;
     say(&format!(
-        "{signals} signals, scanned every {period_ms} ms; {changes} changes, {samples} samples came, \
-         {missing} did not"
+        "{signals} signals, scanned every {period_ms} ms; {changes} changes, \
+         {samples} samples came, {missing} did not"
     ));
     say(&format!("{:<28}{:>9}{:>9}{:>9}{:>9}", "milliseconds", "p50", "p95", "p99", "max"));
     line("change to message", &report.latency_ms);
