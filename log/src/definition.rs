@@ -44,8 +44,8 @@ pub struct SignalDefinition {
     pub deadband: Option<f64>,
 }
 
-/// Names by number out of JSON, whose keys are texts. Changes are tagged by their kind, and behind a
-/// tag serde no longer reads numbers from keys by itself.
+/// Names by number out of JSON, whose keys are texts. Changes are tagged by their kind, and behind
+/// a tag serde no longer reads numbers from keys by itself.
 fn numbered<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<i64, String>, D::Error> {
     let names = BTreeMap::<String, String>::deserialize(from)?;
     let parsed = |(number, name): (String, String)| match number.parse() {
