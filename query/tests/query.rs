@@ -42,7 +42,7 @@ impl Plant {
             let signal = SignalDefinition { tag, ..SignalDefinition::default() };
             log.submit("ann".into(), Command::DefineSignal(signal)).await.unwrap();
         }
-        let store = SegmentStore::new(folder.path().join("segments"));
+        let store = SegmentStore::new(folder.path());
         let engine = Engine::new(log.clone(), store, Limits::default()).unwrap();
         let session = engine.session("ann");
         Plant { folder, log, engine, session }
@@ -54,7 +54,7 @@ impl Plant {
 
     async fn compact(&self) {
         let limits = CompactorLimits { merge_files: 2, ..CompactorLimits::default() };
-        let store = SegmentStore::new(self.folder.path().join("segments"));
+        let store = SegmentStore::new(self.folder.path());
         Compactor::new(self.log.clone(), store, limits).pass(true).await.unwrap();
     }
 
@@ -277,8 +277,9 @@ async fn l6_a_query_over_a_damaged_segment_fails_and_names_the_file() {
     let plant = Plant::new(1).await;
     plant.append((0..1000).map(|second| row(1, second, 1.0)).collect()).await;
     plant.compact().await;
-    let meta = plant.log.catalog().manifest.segments.values().next().unwrap().clone();
-    let path = plant.folder.path().join("segments").join(&meta.path);
+    let manifest = plant.log.catalog().manifest.clone();
+    let meta = manifest.of_kind(parx_log::SegmentKind::Samples).next().unwrap();
+    let path = plant.folder.path().join(&meta.path);
     let mut bytes = std::fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
