@@ -22,7 +22,7 @@ struct Open {
     uses: u64,
 }
 
-/// The segments below one folder. Cheap to clone; clones share the open files.
+/// The segments of one data folder. Cheap to clone; clones share the open files.
 #[derive(Clone, Debug)]
 pub struct SegmentStore {
     root: Arc<Path>,
@@ -31,7 +31,7 @@ pub struct SegmentStore {
 }
 
 impl SegmentStore {
-    /// The segments below `root`, which need not exist yet.
+    /// The segments of the data folder `root`; neither need exist yet.
     pub fn new(root: impl Into<PathBuf>) -> SegmentStore {
         SegmentStore::with_limit(root, OPEN_FILES_MAX)
     }
@@ -41,7 +41,7 @@ impl SegmentStore {
         SegmentStore { root: root.into().into(), limit: limit.max(1), open: Arc::default() }
     }
 
-    /// The folder.
+    /// The data folder.
     pub fn root(&self) -> &Path {
         &self.root
     }

@@ -68,7 +68,7 @@ impl SampleWriter {
     fn create(root: &Path, name: Name, rows: u64) -> Result<SampleWriter, SegmentError> {
         let schema = schema::samples_schema();
         let properties = schema::properties(&schema, rows, &[0, 1, 6]);
-        let fresh = Fresh::create(root.join(&name.path))?;
+        let fresh = Fresh::create(root, &name.path)?;
         let writer = ArrowWriter::try_new(fresh, schema, Some(properties))
             .map_err(SegmentError::encode(&name.path))?;
         Ok(SampleWriter {
@@ -251,7 +251,7 @@ pub fn write_clock(
         ],
     )
     .map_err(SegmentError::encode(&name.path))?;
-    let fresh = Fresh::create(root.join(&name.path))?;
+    let fresh = Fresh::create(root, &name.path)?;
     let mut writer = ArrowWriter::try_new(fresh, schema, Some(properties))
         .map_err(SegmentError::encode(&name.path))?;
     writer.write(&batch).map_err(SegmentError::encode(&name.path))?;

@@ -1,4 +1,4 @@
-//! What psql sends for `\dt` and `\d samples`, and what drivers look up, word for word.
+//! What psql sends for `\dt` and `\d samples`, and what drivers look up; only the line breaks are ours.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use parx_query::{Engine, Limits, Session};
 fn session(folder: &std::path::Path) -> Session {
     let clock = Arc::new(HandClock::at(Timestamp::from_micros(0)));
     let log = Log::open(LogOptions::new(folder), clock).unwrap();
-    let store = SegmentStore::new(folder.join("segments"));
+    let store = SegmentStore::new(folder);
     Engine::new(log, store, Limits::default()).unwrap().session("ann")
 }
 
@@ -30,7 +30,11 @@ async fn rows(session: &Session, sql: &str) -> Result<usize, String> {
 
 const LIST_TABLES: &str = r#"SELECT n.nspname as "Schema",
   c.relname as "Name",
-  CASE c.relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'i' THEN 'index' WHEN 'S' THEN 'sequence' WHEN 't' THEN 'TOAST table' WHEN 'f' THEN 'foreign table' WHEN 'p' THEN 'partitioned table' WHEN 'I' THEN 'partitioned index' END as "Type",
+  CASE c.relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view'
+  WHEN 'm' THEN 'materialized view' WHEN 'i' THEN 'index'
+  WHEN 'S' THEN 'sequence' WHEN 't' THEN 'TOAST table'
+  WHEN 'f' THEN 'foreign table' WHEN 'p' THEN 'partitioned table'
+  WHEN 'I' THEN 'partitioned index' END as "Type",
   pg_catalog.pg_get_userbyid(c.relowner) as "Owner"
 FROM pg_catalog.pg_class c
      LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -58,11 +62,13 @@ const COLUMNS: &str = r"SELECT a.attname,
    WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef),
   a.attnotnull,
   (SELECT c.collname FROM pg_catalog.pg_collation c, pg_catalog.pg_type t
-   WHERE c.oid = a.attcollation AND t.oid = a.atttypid AND a.attcollation <> t.typcollation) AS attcollation,
+   WHERE c.oid = a.attcollation AND t.oid = a.atttypid
+     AND a.attcollation <> t.typcollation) AS attcollation,
   a.attidentity,
   a.attgenerated
 FROM pg_catalog.pg_attribute a
-WHERE a.attrelid = (SELECT oid FROM pg_catalog.pg_class WHERE relname = 'samples') AND a.attnum > 0 AND NOT a.attisdropped
+WHERE a.attrelid = (SELECT oid FROM pg_catalog.pg_class WHERE relname = 'samples')
+  AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum;";
 
 const TYPES: &str = "SELECT t.oid, t.typname FROM pg_catalog.pg_type t \
