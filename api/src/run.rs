@@ -136,7 +136,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
     }
     apply(&log, &options.config).await?;
 
-    let store = SegmentStore::new(folder.join("segments"));
+    let store = SegmentStore::new(folder);
     let engine = Engine::new(log.clone(), store.clone(), parx_query::Limits::default())?;
     let limits = seal_limits(&options.config);
     let compactor = Compactor::run(log.clone(), store, limits, stop_compactor.clone());

@@ -12,14 +12,13 @@ use crate::{SegmentError, SegmentStore};
 /// Widths of the windows in which a tail is searched, in microseconds: a minute, an hour, all.
 const REACHES: [i64; 3] = [60_000_000, 3_600_000_000, i64::MAX];
 
-/// The newest row before `time`, or none.
-pub fn last_before(
+/// One signal's last row at or before `end`, or none; of several at its time the newest.
+pub fn last_until(
     store: &SegmentStore,
     snapshot: &Snapshot,
     signal: SignalId,
-    time: i64,
+    end: i64,
 ) -> Result<Rows, SegmentError> {
-    let Some(end) = time.checked_sub(1) else { return Ok(Rows::default()) };
     let mut best = Rows::default();
     for tail in &snapshot.tails {
         for reach in REACHES {
@@ -43,14 +42,13 @@ pub fn last_before(
     Ok(best)
 }
 
-/// The first row after `time`, or none; of several at one time the newest.
-pub fn first_after(
+/// One signal's first row at or after `start`, or none; of several at its time the newest.
+pub fn first_from(
     store: &SegmentStore,
     snapshot: &Snapshot,
     signal: SignalId,
-    time: i64,
+    start: i64,
 ) -> Result<Rows, SegmentError> {
-    let Some(start) = time.checked_add(1) else { return Ok(Rows::default()) };
     let mut best = Rows::default();
     for tail in &snapshot.tails {
         for reach in REACHES {

@@ -20,12 +20,12 @@ mod write;
 
 pub use clock::ClockBook;
 pub use directory::Span;
-pub use edge::{first_after, last_before};
+pub use edge::{first_from, last_until};
 pub use error::SegmentError;
 pub use merge::{Merge, Source};
 pub use plan::{Limits, Merging, plan_merge, should_seal};
 pub use read::{Blocks, SegmentFile, Wanted};
-pub use rows::{append_range, newest_only};
+pub use rows::{append_range, newest_only, reversed};
 pub use run::{CompactError, Compactor};
 pub use schema::SEGMENT_VERSION;
 pub use store::{OPEN_FILES_MAX, SegmentStore};

@@ -44,6 +44,13 @@ pub fn newest_only(rows: Rows) -> Rows {
     kept
 }
 
+/// The same rows, the last first.
+pub fn reversed(rows: &Rows) -> Rows {
+    let mut reversed = Rows::default();
+    (0..rows.len()).rev().for_each(|row| reversed.push_from(rows, row));
+    reversed
+}
+
 /// The number that SQL's `value` shows for a row: booleans are 0 and 1, text is none.
 pub(crate) fn number(kind: RunKind, bits: u64) -> Option<f64> {
     match kind {

@@ -183,14 +183,16 @@ fn merge(store: &SegmentStore, merging: &Merging) -> Result<Vec<SegmentMeta>, Se
 
 /// Files below `root` that look like the compactor's and that `named` does not know.
 fn strays(root: &Path, named: &dyn Fn(&str) -> bool) -> Result<Vec<PathBuf>, SegmentError> {
+    let mut folders = list(&root.join("segments"))?;
+    folders.push(root.join("clock"));
     let mut strays = Vec::new();
-    for folder in list(root)? {
+    for folder in folders {
         for path in if folder.is_dir() { list(&folder)? } else { Vec::new() } {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let parent = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let below = path.strip_prefix(root).ok().and_then(|path| path.to_str());
             let ours = name.starts_with('L')
                 && (name.ends_with(".parquet") || name.ends_with(&format!(".{TEMPORARY}")));
-            if ours && !named(&format!("{parent}/{name}")) {
+            if ours && !named(below.unwrap_or_default()) {
                 strays.push(path);
             }
         }

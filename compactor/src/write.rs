@@ -34,7 +34,7 @@ struct Name {
 
 impl Name {
     fn samples(day: i64, level: u32, (low, high): (u64, u64)) -> Name {
-        let path = format!("{}/L{level}-{low}-{high}.parquet", day_word(day));
+        let path = format!("segments/{}/L{level}-{low}-{high}.parquet", day_word(day));
         Name { path, kind: SegmentKind::Samples, day: Some(day), level }
     }
 

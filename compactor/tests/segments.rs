@@ -114,7 +114,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let folder = TempDir::new().unwrap();
-            let segments = folder.path().join("segments");
+            let segments = folder.path();
             let limits = Limits { merge_files: 2, ..Limits::default() };
             let mut log = open(folder.path());
             define(&log, 3).await;
@@ -134,7 +134,7 @@ proptest! {
                         }
                     }
                     Step::Compact => {
-                        let store = SegmentStore::new(&segments);
+                        let store = SegmentStore::new(segments);
                         let mut compactor = Compactor::new(log.clone(), store, limits);
                         compactor.pass(true).await.unwrap();
                     }
@@ -144,7 +144,7 @@ proptest! {
                     }
                 }
             }
-            let store = SegmentStore::with_limit(&segments, 2);
+            let store = SegmentStore::with_limit(segments, 2);
             for signal in 1..4 {
                 let mut rows = expected.remove(&signal).unwrap_or_default();
                 rows.sort_by_key(|row| (row.1, row.2)); // stable: arrival stays
@@ -184,7 +184,7 @@ async fn compacted(folder: &Path) -> (Log, SegmentStore) {
     for signal in [1, 2] {
         log.append("t".into(), None, rows(signal, 20_000)).await.unwrap();
     }
-    let store = SegmentStore::new(folder.join("segments"));
+    let store = SegmentStore::new(folder);
     Compactor::new(log.clone(), store.clone(), Limits::default()).pass(true).await.unwrap();
     (log, store)
 }
@@ -240,7 +240,7 @@ async fn replaced_files_stay_while_a_snapshot_names_them_and_go_then() {
     let folder = TempDir::new().unwrap();
     let log = open(folder.path());
     define(&log, 1).await;
-    let store = SegmentStore::new(folder.path().join("segments"));
+    let store = SegmentStore::new(folder.path());
     let limits = Limits { merge_files: 2, ..Limits::default() };
     let mut compactor = Compactor::new(log.clone(), store.clone(), limits);
     log.append("t".into(), None, rows(1, 10)).await.unwrap();
@@ -263,7 +263,7 @@ async fn replaced_files_stay_while_a_snapshot_names_them_and_go_then() {
 async fn what_a_crash_left_is_removed_at_the_start_and_nothing_else() {
     let folder = TempDir::new().unwrap();
     let (log, store) = compacted(folder.path()).await;
-    let day = store.root().join("2024-10-04");
+    let day = store.root().join("segments/2024-10-04");
     let strays = [day.join("L0-77-99.parquet"), day.join("L0-77-99.tmp")];
     for stray in &strays {
         std::fs::write(stray, b"half").unwrap();

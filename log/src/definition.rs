@@ -44,8 +44,8 @@ pub struct SignalDefinition {
     pub deadband: Option<f64>,
 }
 
-/// Names by number out of JSON, whose keys are texts. Changes are tagged by their kind, and behind a
-/// tag serde no longer reads numbers from keys by itself.
+/// Names by number out of JSON, whose keys are texts. Changes are tagged by their kind, and behind
+/// a tag serde no longer reads numbers from keys by itself.
 fn numbered<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<i64, String>, D::Error> {
     let names = BTreeMap::<String, String>::deserialize(from)?;
     let parsed = |(number, name): (String, String)| match number.parse() {
@@ -118,7 +118,7 @@ impl fmt::Debug for UserDefinition {
 /// A published Parquet file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentMeta {
-    /// Its path below the segments' folder, with `/` between the parts.
+    /// Its path below the data folder, with `/` between the parts.
     pub path: String,
     /// What it holds.
     pub kind: SegmentKind,

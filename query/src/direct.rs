@@ -60,15 +60,21 @@ impl Engine {
         let store = self.store().clone();
         blocking(move || {
             let (from, to) = reading.times;
-            let mut rows = parx_compactor::last_before(&store, &reading.snapshot, signal, from)?;
+            let snapshot = &reading.snapshot;
+            let mut rows = match from.checked_sub(1) {
+                Some(end) => parx_compactor::last_until(&store, snapshot, signal, end)?,
+                None => Rows::default(),
+            };
             let mut thinner = Thinner::new(from, to, width);
             for block in reading.blocks(signal) {
                 thinner.push(&block?);
             }
             let inside = thinner.finish();
             append_range(&mut rows, &inside, 0..inside.len());
-            let after = parx_compactor::first_after(&store, &reading.snapshot, signal, to)?;
-            append_range(&mut rows, &after, 0..after.len());
+            if let Some(start) = to.checked_add(1) {
+                let after = parx_compactor::first_from(&store, snapshot, signal, start)?;
+                append_range(&mut rows, &after, 0..after.len());
+            }
             Ok(rows)
         })
         .await
@@ -81,6 +87,7 @@ impl Engine {
             times: (from.micros(), to.micros()),
             history: false,
             wanted: Wanted::ALL,
+            backwards: false,
         }
     }
 }

@@ -111,8 +111,10 @@ impl QueryError {
     pub fn locate(mut self, sql: &str) -> QueryError {
         if self.position.is_none()
             && let Some(name) = between(&self.message, "\"", "\"")
-            && let Some((before, rest)) = sql.split_once(name)
-            && !rest.contains(name)
+            && let sql = sql.to_ascii_lowercase()
+            && let name = name.to_ascii_lowercase()
+            && let Some((before, rest)) = sql.split_once(&name)
+            && !rest.contains(&name)
         {
             self.position = Some(before.chars().count() + 1);
         }
@@ -266,7 +268,6 @@ fn schema_error(error: SchemaError) -> QueryError {
 /// Sorts the planner's complaints, which come as bare text.
 fn planning(text: &str) -> QueryError {
     let kinds = [
-        ("Invalid function", ErrorKind::UndefinedFunction),
         ("No function matches", ErrorKind::UndefinedFunction),
         ("does not support zero arguments", ErrorKind::UndefinedFunction),
         ("Failed to coerce arguments", ErrorKind::UndefinedFunction),
@@ -285,6 +286,10 @@ fn planning(text: &str) -> QueryError {
         let message = format!("relation \"{name}\" does not exist");
         return QueryError::new(ErrorKind::UndefinedTable, message)
             .hint("the tables are samples, samples_history, signals, sources, events");
+    }
+    if let Some(name) = between(text, "Invalid function '", "'") {
+        let message = format!("function \"{name}\" does not exist");
+        return QueryError::new(ErrorKind::UndefinedFunction, message);
     }
     let kind = kinds.iter().find(|(sign, _)| text.contains(sign)).map(|(_, kind)| *kind);
     QueryError::new(kind.unwrap_or(ErrorKind::Syntax), text.lines().next().unwrap_or(text))

@@ -4,6 +4,7 @@
 //! and no wire format, and is the only one that names `datafusion`: what a door needs of it stands
 //! here under our own names or is exported again.
 
+mod backwards;
 mod direct;
 mod engine;
 mod error;

@@ -11,6 +11,7 @@ use parx_compactor::{ClockBook, Merge, SegmentError, SegmentStore, Source, Wante
 use parx_log::{Rows, SegmentKind, SegmentMeta, Signal, SignalId, Snapshot};
 
 use crate::QueryError;
+use crate::backwards::Backwards;
 use crate::output::{self, Pieces, column};
 use crate::prune::TimeRange;
 
@@ -29,6 +30,8 @@ pub(crate) struct Reading {
     /// Every version of a sample, not only the newest of its time.
     pub(crate) history: bool,
     pub(crate) wanted: Wanted,
+    /// From the newest to the oldest.
+    pub(crate) backwards: bool,
 }
 
 impl Reading {
@@ -42,7 +45,7 @@ impl Reading {
             .filter(move |meta| meta.times.0 <= to && meta.times.1 >= from)
     }
 
-    /// One signal's rows by time, then by sequence. Segments are opened when their time comes.
+    /// One signal's rows by time, then by sequence, whatever `backwards` says. Segments are opened when their time comes.
     pub(crate) fn blocks(&self, signal: SignalId) -> RowBlocks {
         let (from, to) = self.times;
         if from > to {
@@ -100,7 +103,10 @@ impl Reader {
         while count < BATCH_ROWS && self.left > 0 {
             let Some((signal, blocks)) = self.current.as_mut() else {
                 let Some(signal) = self.signals.pop_front() else { break };
-                let blocks = self.reading.blocks(signal.id);
+                let blocks = match self.reading.backwards {
+                    true => Box::new(Backwards::new(self.reading.clone(), signal.id)),
+                    false => self.reading.blocks(signal.id),
+                };
                 self.current = Some((signal, blocks));
                 continue;
             };

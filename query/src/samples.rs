@@ -107,10 +107,11 @@ impl TableProvider for SamplesTable {
             quality: asked(&[column::QUALITY, column::STATUS]),
         };
         let store = self.store.clone();
-        let reading = Reading { snapshot, store, times, history: self.history, wanted };
+        let history = self.history;
+        let reading = Reading { snapshot, store, times, history, wanted, backwards: false };
         let schema = Arc::new(self.schema.project(&projection)?);
         let partitions = state.config().target_partitions();
-        let scan = SignalScan::try_new(reading, signals, (projection, schema), limit, partitions)?;
+        let scan = SignalScan::try_new(reading, &signals, (projection, schema), limit, partitions)?;
         Ok(Arc::new(scan))
     }
 }

@@ -16,7 +16,7 @@ use parx_log::{
     Command, HandClock, Log, LogOptions, Quality, Sample, SignalDefinition, SignalId, Timestamp,
     Value,
 };
-use parx_query::arrow::array::{Array, ArrayRef, RecordBatch};
+use parx_query::arrow::array::{ArrayRef, RecordBatch};
 use parx_query::arrow::datatypes::DataType;
 use parx_query::arrow::util::display::{ArrayFormatter, FormatOptions};
 use parx_query::{Engine, ErrorKind, Limits, QueryError, ScalarValue, Session};
@@ -42,7 +42,7 @@ impl Plant {
             let signal = SignalDefinition { tag, ..SignalDefinition::default() };
             log.submit("ann".into(), Command::DefineSignal(signal)).await.unwrap();
         }
-        let store = SegmentStore::new(folder.path().join("segments"));
+        let store = SegmentStore::new(folder.path());
         let engine = Engine::new(log.clone(), store, Limits::default()).unwrap();
         let session = engine.session("ann");
         Plant { folder, log, engine, session }
@@ -54,7 +54,7 @@ impl Plant {
 
     async fn compact(&self) {
         let limits = CompactorLimits { merge_files: 2, ..CompactorLimits::default() };
-        let store = SegmentStore::new(self.folder.path().join("segments"));
+        let store = SegmentStore::new(self.folder.path());
         Compactor::new(self.log.clone(), store, limits).pass(true).await.unwrap();
     }
 
@@ -176,6 +176,15 @@ async fn filters_are_pruned_and_the_order_needs_no_sort() {
         .await;
     assert!(plan.contains("signals=1") && plan.contains("from=2024-10-04T00:01:00"), "{plan}");
     assert!(!plan.contains("SortExec") && !plan.contains("FilterExec"), "{plan}");
+    let latest = "SELECT signal, time, value FROM samples WHERE signal_id IN (1, 2) \
+                  ORDER BY time DESC LIMIT 2";
+    assert_eq!(
+        plant.one(latest).await,
+        "plant/line0/signal2 2024-10-04T00:01:49Z 0.5\n\
+                                         plant/line0/signal2 2024-10-04T00:01:48Z 0.5"
+    );
+    let plan = plant.one(&format!("EXPLAIN {latest}")).await;
+    assert!(plan.contains("backwards") && !plan.contains("SortExec"), "{plan}");
 }
 
 #[tokio::test]
@@ -243,7 +252,8 @@ async fn errors_have_their_kind_and_place() {
     let plant = Plant::new(1).await;
     plant.append(vec![row(1, 0, 1.0)]).await;
     let table = [
-        ("SELECT FROM WHERE", ErrorKind::Syntax, true),
+        ("SELECT 1 +", ErrorKind::Syntax, false),
+        ("SELECT (1 FROM samples", ErrorKind::Syntax, true),
         ("SELECT * FROM nix", ErrorKind::UndefinedTable, true),
         ("SELECT nix FROM samples", ErrorKind::UndefinedColumn, true),
         ("SELECT nix(1)", ErrorKind::UndefinedFunction, true),
@@ -267,8 +277,9 @@ async fn l6_a_query_over_a_damaged_segment_fails_and_names_the_file() {
     let plant = Plant::new(1).await;
     plant.append((0..1000).map(|second| row(1, second, 1.0)).collect()).await;
     plant.compact().await;
-    let meta = plant.log.catalog().manifest.segments.values().next().unwrap().clone();
-    let path = plant.folder.path().join("segments").join(&meta.path);
+    let manifest = plant.log.catalog().manifest.clone();
+    let meta = manifest.of_kind(parx_log::SegmentKind::Samples).next().unwrap();
+    let path = plant.folder.path().join(&meta.path);
     let mut bytes = std::fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

@@ -1,7 +1,7 @@
 //! The boiler house: burner, drum, feedwater and flue gas.
 //!
-//! Heat balance and water balance of one gas-fired steam boiler, with its sequence controls. It knows
-//! only how much steam is wanted; who wants it is for the plant to say.
+//! Heat balance and water balance of one gas-fired steam boiler, with its sequence controls. It
+//! knows only how much steam is wanted; who wants it is for the plant to say.
 
 use super::noise::{Dice, Drift, follow, ramp};
 
@@ -268,6 +268,11 @@ impl Boiler {
     /// Gas that is burnt, in m³/h.
     pub(super) fn gas(&self) -> f64 {
         self.load / 100.0 * BURNER_KW / GAS_KWH
+    }
+
+    /// Pressure behind the pumps, in bar.
+    pub(super) fn feed_pressure(&self) -> f64 {
+        if self.pump1 || self.pump2 { 19.0 - 0.04 * self.valve } else { 1.0 }
     }
 
     /// Temperature of saturated steam at this pressure.

@@ -143,7 +143,7 @@ async fn live(plant: &mut Plant, front: &Front, keeper: &Keeper) {
 
 async fn serve(name: &str, serving: impl Future<Output = io::Result<()>>) {
     if let Err(error) = serving.await {
-        tracing::error!(%error, device = name, "a device of the demo stopped; start the demo again");
+        tracing::error!(%error, device = name, "a device of the demo stopped; start it again");
     }
     // The others go on.
     std::future::pending::<()>().await;

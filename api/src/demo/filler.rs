@@ -1,7 +1,7 @@
 //! The filling line: filler, capper, conveyor and packer.
 //!
-//! It draws product from the buffer as long as there is some, and stops as such lines do: for a jam,
-//! for want of product, for a pause. It does not know where the product comes from.
+//! It draws product from the buffer as long as there is some, and stops as such lines do: for a
+//! jam, for want of product, for a pause. It does not know where the product comes from.
 
 use super::noise::{Dice, Drift, follow};
 

@@ -1,8 +1,8 @@
-//! The demo plant: a boiler house that makes steam, a batch tank that uses it, a filling line behind
-//! it, and faults now and then.
+//! The demo plant: a boiler house that makes steam, a batch tank that uses it, a filling line
+//! behind it, and faults now and then.
 //!
-//! A pure function of seed and passed time: it opens nothing, reads no clock and knows no addresses.
-//! What it is asked for by tag stands in the table of `signals`.
+//! A pure function of seed and passed time: it opens nothing, reads no clock and knows no
+//! addresses. What it is asked for by tag stands in the table of `signals`.
 
 use std::time::Duration;
 

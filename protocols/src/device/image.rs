@@ -1,7 +1,7 @@
 //! The register image of a simulated Modbus device: what stands at which address of which unit.
 //!
-//! Pure data with the rules of the protocol for what may be asked: limits, unknown units and unknown
-//! addresses. It opens no socket and knows no time.
+//! Pure data with the rules of the protocol for what may be asked: limits, unknown units and
+//! unknown addresses. It opens no socket and knows no time.
 
 use std::collections::BTreeMap;
 

@@ -25,10 +25,11 @@ pub(super) static ROWS: &[Row] = &[
         .range(0.0, 250.0, 0.1, 0.2).at(Boiler, 1, Input, 10),
     Row::analog("boiler/feedwater/flow", "Feedwater into the drum", "t/h", |p| p.boiler.feed * 3.6)
         .range(0.0, 10.0, 0.02, 0.03).at(Boiler, 1, Input, 12),
-    Row::analog("boiler/feedwater/valve", "Position of the feedwater valve", "%", |p| p.boiler.valve)
+    Row::analog("boiler/feedwater/valve", "Position of the feedwater valve", "%",
+                |p| p.boiler.valve)
         .range(0.0, 100.0, 0.05, 0.3).at(Boiler, 1, Input, 14),
     Row::analog("boiler/feedwater/pressure", "Pressure behind the feedwater pumps", "bar",
-                |p| if p.boiler.pump1 || p.boiler.pump2 { 19.0 - 0.04 * p.boiler.valve } else { 1.0 })
+                |p| p.boiler.feed_pressure())
         .range(0.0, 25.0, 0.05, 0.05).at(Boiler, 1, Input, 16),
     Row::analog("boiler/gas/flow", "Gas to the burner", "m3/h", |p| p.boiler.gas())
         .range(0.0, 500.0, 0.4, 0.5).at(Boiler, 1, Input, 18),
