@@ -20,6 +20,7 @@ mod session;
 mod statement;
 mod system;
 mod thin;
+mod yielding;
 
 pub use datafusion::arrow;
 pub use datafusion::scalar::ScalarValue;
