@@ -1,4 +1,4 @@
-//! What psql sends for `\dt` and `\d samples`, and what drivers look up; only the line breaks are ours.
+//! What psql sends for `\dt` and `\d samples`, and drivers look up; only line breaks are ours.
 
 #![expect(
     clippy::unwrap_used,
