@@ -49,10 +49,12 @@ function draw(canvas: HTMLCanvasElement, ring: Ring, now: number, stepped: boole
   context.clearRect(0, 0, width, height)
   const times = ring.times()
   const values = ring.values()
+  // The last sample before the window tells where its line begins.
+  const first = Math.max(0, times.findLastIndex((at) => at < now - spanMs))
   let low = Infinity
   let high = -Infinity
-  for (const [i, value] of values.entries()) {
-    if ((times[i] ?? 0) < now - spanMs || Number.isNaN(value)) continue
+  for (const value of values.subarray(first)) {
+    if (Number.isNaN(value)) continue
     low = Math.min(low, value)
     high = Math.max(high, value)
   }
@@ -66,9 +68,8 @@ function draw(canvas: HTMLCanvasElement, ring: Ring, now: number, stepped: boole
   context.beginPath()
   let pen = false
   let level = 0
-  for (const [i, value] of values.entries()) {
-    const at = times[i] ?? 0
-    if (at < now - spanMs * 1.02) continue
+  for (const [i, value] of values.subarray(first).entries()) {
+    const at = times[first + i] ?? 0
     if (Number.isNaN(value)) {
       pen = false
       continue
@@ -81,7 +82,8 @@ function draw(canvas: HTMLCanvasElement, ring: Ring, now: number, stepped: boole
     level = y(value)
     pen = true
   }
-  if (pen && stepped) context.lineTo(width, level)
+  // What is good and has not changed since is what it was.
+  if (pen) context.lineTo(width, level)
   context.stroke()
 }
 
