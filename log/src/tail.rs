@@ -73,6 +73,28 @@ impl Rows {
         }
     }
 
+    /// A copy of the rows in `range`.
+    fn slice(&self, range: std::ops::Range<usize>) -> Rows {
+        fn copy<T: Copy>(column: &[T], range: std::ops::Range<usize>) -> Vec<T> {
+            column.get(range).unwrap_or_default().to_vec()
+        }
+        let mut rows = Rows {
+            times: copy(&self.times, range.clone()),
+            sequences: copy(&self.sequences, range.clone()),
+            qualities: copy(&self.qualities, range.clone()),
+            kinds: copy(&self.kinds, range.clone()),
+            bits: copy(&self.bits, range),
+            texts: Vec::new(),
+        };
+        for (kind, bits) in rows.kinds.iter().zip(&mut rows.bits) {
+            if let (RunKind::Text, Some(text)) = (kind, self.texts.get(*bits as usize)) {
+                *bits = rows.texts.len() as u64;
+                rows.texts.push(text.clone());
+            }
+        }
+        rows
+    }
+
     /// These rows in the order of time, then of sequence, then of arrival.
     pub fn sorted(self) -> Rows {
         let key =
@@ -124,19 +146,18 @@ impl Series {
     fn read(&self, from: i64, to: i64, through: Sequence) -> Rows {
         let visible = self.rows.sequences.partition_point(|sequence| *sequence <= through.0);
         let times = self.rows.times.get(..visible).unwrap_or_default();
-        let (first, last) = match self.unsorted {
-            true => (0, visible),
-            false => {
-                (times.partition_point(|time| *time < from), times.partition_point(|t| *t <= to))
-            }
-        };
+        if !self.unsorted {
+            let first = times.partition_point(|time| *time < from);
+            let last = times.partition_point(|time| *time <= to);
+            return self.rows.slice(first..last.max(first));
+        }
         let mut rows = Rows::default();
-        for row in first..last {
-            if times.get(row).is_some_and(|time| (from..=to).contains(time)) {
+        for (row, time) in times.iter().enumerate() {
+            if (from..=to).contains(time) {
                 rows.push_from(&self.rows, row);
             }
         }
-        if self.unsorted { rows.sorted() } else { rows }
+        rows.sorted()
     }
 }
 
