@@ -17,3 +17,4 @@ pub mod postgres;
 pub mod run;
 pub mod scram;
 pub mod sql;
+pub mod workers;

@@ -1,8 +1,8 @@
 //! The signal directory of a segment: where each signal's rows are, kept in the file's metadata.
 //!
 //! Pure: bytes from spans and spans from bytes. Base64 of varints: the count, then for each signal
-//! the id's distance to the one before, the rows, the first time (zigzag, distance to the first time
-//! of the one before) and the distance from the first time to the last.
+//! the id's distance to the one before, the rows, the first time (zigzag, distance to the first
+//! time of the one before) and the distance from the first time to the last.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

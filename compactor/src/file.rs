@@ -94,6 +94,7 @@ pub(crate) struct Fresh {
     file: BufWriter<File>,
     hasher: blake3::Hasher,
     bytes: u64,
+    root: PathBuf,
     path: PathBuf,
 }
 
@@ -101,15 +102,16 @@ pub(crate) struct Fresh {
 pub(crate) const TEMPORARY: &str = "tmp";
 
 impl Fresh {
-    /// Begins the file that `publish` will call `path`.
-    pub(crate) fn create(path: PathBuf) -> Result<Fresh, SegmentError> {
+    /// Begins the file that `publish` will call `name` below `root`.
+    pub(crate) fn create(root: &Path, name: &str) -> Result<Fresh, SegmentError> {
+        let path = root.join(name);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(SegmentError::io(folder))?;
         }
         let temporary = temporary(&path);
         let file = File::create(&temporary).map_err(SegmentError::io(&temporary))?;
         let file = BufWriter::with_capacity(256 << 10, file);
-        Ok(Fresh { file, hasher: blake3::Hasher::new(), bytes: 0, path })
+        Ok(Fresh { file, hasher: blake3::Hasher::new(), bytes: 0, root: root.to_owned(), path })
     }
 
     /// Makes the file durable under its name. Answers with its size and its BLAKE3.
@@ -120,7 +122,7 @@ impl Fresh {
         file.sync_all().map_err(SegmentError::io(&temporary))?;
         fs::rename(&temporary, &self.path).map_err(SegmentError::io(&self.path))?;
         // The name is durable once its folder is; the folder's own name, once its parent is.
-        for folder in self.path.ancestors().skip(1).take(2) {
+        for folder in self.path.ancestors().skip(1).take_while(|at| at.starts_with(&self.root)) {
             sync_folder(folder).map_err(SegmentError::io(folder))?;
         }
         Ok((self.bytes, self.hasher.finalize().to_hex().to_string()))

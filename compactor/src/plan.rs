@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parx_log::{Manifest, SegmentKind, SegmentMeta};
+use parx_log::{Manifest, SegmentKind, SegmentMeta, Timestamp};
 
 /// When the compactor seals and merges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Limits {
     pub merge_files: usize,
     /// Size above which a file is not made by merging.
     pub segment_bytes_max: u64,
+    /// How long after its end a day is taken to be complete and becomes one file.
+    pub day_closed_after: Duration,
 }
 
 impl Default for Limits {
@@ -29,6 +31,7 @@ impl Default for Limits {
             seal_age: Duration::from_secs(600),
             merge_files: 8,
             segment_bytes_max: 1 << 30,
+            day_closed_after: Duration::from_secs(3600),
         }
     }
 }
@@ -50,9 +53,40 @@ pub struct Merging {
     pub level: u32,
 }
 
-/// The merge that is due, lowest level first: the oldest files of one day and level, once there are
-/// `merge_files` of them. Each row is so rewritten once for each level.
-pub fn plan_merge(manifest: &Manifest, limits: &Limits) -> Option<Merging> {
+/// How many times the rest of a closed day may be smaller than its largest file and still be merged
+/// with it: late samples that trickle in must not rewrite a large file each time.
+const CLOSED_DAY_RATIO: u64 = 8;
+
+/// The merge that is due at `now`, or none.
+pub fn plan_merge(manifest: &Manifest, now: Timestamp, limits: &Limits) -> Option<Merging> {
+    plan_levels(manifest, limits).or_else(|| plan_closed_days(manifest, now, limits))
+}
+
+/// A day that is over becomes one file.
+fn plan_closed_days(manifest: &Manifest, now: Timestamp, limits: &Limits) -> Option<Merging> {
+    let open = now.minus(limits.day_closed_after).day();
+    let mut days: BTreeMap<i64, Vec<&Arc<SegmentMeta>>> = BTreeMap::new();
+    for meta in manifest.of_kind(SegmentKind::Samples) {
+        if let Some(day) = meta.day.filter(|day| *day < open) {
+            days.entry(day).or_default().push(meta);
+        }
+    }
+    let due = |segments: &Vec<&Arc<SegmentMeta>>| {
+        let total: u64 = segments.iter().map(|meta| meta.bytes).sum();
+        let largest = segments.iter().map(|meta| meta.bytes).max().unwrap_or_default();
+        segments.len() >= 2
+            && total <= limits.segment_bytes_max
+            && (total - largest).saturating_mul(CLOSED_DAY_RATIO) >= largest
+    };
+    let mut segments: Vec<_> = days.into_values().find(due)?.into_iter().map(Arc::clone).collect();
+    segments.sort_by_key(|meta| meta.sequences);
+    let level = segments.iter().map(|meta| meta.level).max().unwrap_or_default() + 1;
+    Some(Merging { kind: SegmentKind::Samples, segments, level })
+}
+
+/// Lowest level first: the oldest files of one day and level, once there are `merge_files` of them.
+/// Each row is so rewritten once for each level.
+fn plan_levels(manifest: &Manifest, limits: &Limits) -> Option<Merging> {
     let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for meta in manifest.segments.values() {
         let clock = match meta.kind {
@@ -116,12 +150,17 @@ mod tests {
     }
 
     fn planned(segments: &[SegmentMeta]) -> Option<(u32, Vec<u64>)> {
+        planned_on(0, segments)
+    }
+
+    fn planned_on(day: i64, segments: &[SegmentMeta]) -> Option<(u32, Vec<u64>)> {
         let mut manifest = Manifest::default();
         for meta in segments {
             manifest.segments.insert(meta.path.clone(), Arc::new(meta.clone()));
         }
         let limits = Limits { merge_files: 3, segment_bytes_max: 100, ..Limits::default() };
-        let merging = plan_merge(&manifest, &limits)?;
+        let noon = Timestamp::from_micros(day * 86_400_000_000 + 43_200_000_000);
+        let merging = plan_merge(&manifest, noon, &limits)?;
         Some((merging.level, merging.segments.iter().map(|meta| meta.sequences.0).collect()))
     }
 
@@ -135,5 +174,17 @@ mod tests {
         assert_eq!(planned(&clocks), Some((2, vec![10, 20, 30])), "clocks too");
         let large = [10, 20, 30].map(|low| meta(Some(1), 0, low, 60));
         assert_eq!(planned(&large), None, "not beyond the largest size");
+    }
+
+    #[test]
+    fn a_day_that_is_over_becomes_one_file_unless_only_crumbs_came() {
+        let two = [meta(Some(1), 1, 10, 60), meta(Some(1), 0, 30, 10)];
+        assert_eq!(planned_on(1, &two), None, "the day goes on");
+        assert_eq!(planned_on(2, &two), Some((2, vec![10, 30])));
+        let crumbs = [meta(Some(1), 1, 10, 90), meta(Some(1), 0, 30, 1)];
+        assert_eq!(planned_on(2, &crumbs), None, "crumbs wait for company");
+        let large = [meta(Some(1), 1, 10, 60), meta(Some(1), 0, 30, 60)];
+        assert_eq!(planned_on(2, &large), None, "not beyond the largest size");
+        assert_eq!(planned_on(2, &two[..1]), None, "one file is one file");
     }
 }

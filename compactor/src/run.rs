@@ -101,10 +101,14 @@ impl Compactor {
         for (tail, last) in sealed {
             self.write(tail, last).await?;
         }
-        while let Some(merging) = plan::plan_merge(&self.log.catalog().manifest, &self.limits) {
+        while let Some(merging) = self.due_merge() {
             self.merge(merging).await?;
         }
         self.sweep().await
+    }
+
+    fn due_merge(&self) -> Option<Merging> {
+        plan::plan_merge(&self.log.catalog().manifest, self.log.now(), &self.limits)
     }
 
     async fn write(&mut self, tail: Arc<Tail>, through: Sequence) -> Result<(), CompactError> {

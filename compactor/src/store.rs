@@ -17,10 +17,12 @@ pub const OPEN_FILES_MAX: usize = 512;
 #[derive(Debug, Default)]
 struct Open {
     files: HashMap<String, (Arc<SegmentFile>, u64)>,
+    /// Hashes of the files that were found to be as published: one for each file of the manifest.
+    checked: HashMap<String, String>,
     uses: u64,
 }
 
-/// The segments below one folder. Cheap to clone; clones share the open files.
+/// The segments of one data folder. Cheap to clone; clones share the open files.
 #[derive(Clone, Debug)]
 pub struct SegmentStore {
     root: Arc<Path>,
@@ -29,7 +31,7 @@ pub struct SegmentStore {
 }
 
 impl SegmentStore {
-    /// The segments below `root`, which need not exist yet.
+    /// The segments of the data folder `root`; neither need exist yet.
     pub fn new(root: impl Into<PathBuf>) -> SegmentStore {
         SegmentStore::with_limit(root, OPEN_FILES_MAX)
     }
@@ -39,7 +41,7 @@ impl SegmentStore {
         SegmentStore { root: root.into().into(), limit: limit.max(1), open: Arc::default() }
     }
 
-    /// The folder.
+    /// The data folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -49,8 +51,10 @@ impl SegmentStore {
         if let Some(file) = self.cached(meta) {
             return Ok(file);
         }
-        let file = Arc::new(SegmentFile::open(&self.root, meta)?);
+        let checked = self.open.lock().checked.get(&meta.path) == Some(&meta.blake3);
+        let file = Arc::new(SegmentFile::open(&self.root, meta, checked)?);
         let mut open = self.open.lock();
+        open.checked.insert(meta.path.clone(), meta.blake3.clone());
         open.uses += 1;
         let now = open.uses;
         open.files.insert(meta.path.clone(), (file.clone(), now));
@@ -73,6 +77,8 @@ impl SegmentStore {
 
     /// Closes a segment that is no longer part of the manifest.
     pub(crate) fn forget(&self, path: &str) {
-        self.open.lock().files.remove(path);
+        let mut open = self.open.lock();
+        open.files.remove(path);
+        open.checked.remove(path);
     }
 }

@@ -4,6 +4,7 @@
 //! the manifest names it, which is for the caller to do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +16,6 @@ use parx_log::{Rows, SegmentKind, SegmentMeta, Sequence, SignalId, Tail, Timesta
 use crate::file::Fresh;
 use crate::merge::Merge;
 use crate::read::{SegmentFile, Wanted};
-use crate::rows::slice;
 use crate::schema::{self, KEY_DIRECTORY};
 use crate::{SegmentError, Span, directory};
 
@@ -68,7 +68,7 @@ impl SampleWriter {
     fn create(root: &Path, name: Name, rows: u64) -> Result<SampleWriter, SegmentError> {
         let schema = schema::samples_schema();
         let properties = schema::properties(&schema, rows, &[0, 1, 6]);
-        let fresh = Fresh::create(root.join(&name.path))?;
+        let fresh = Fresh::create(root, &name.path)?;
         let writer = ArrowWriter::try_new(fresh, schema, Some(properties))
             .map_err(SegmentError::encode(&name.path))?;
         Ok(SampleWriter {
@@ -82,11 +82,17 @@ impl SampleWriter {
         })
     }
 
-    fn push(&mut self, signal: SignalId, rows: &Rows) -> Result<(), SegmentError> {
-        let (Some(from), Some(to)) = (rows.times.first(), rows.times.last()) else {
+    fn push(
+        &mut self,
+        signal: SignalId,
+        rows: &Rows,
+        range: Range<usize>,
+    ) -> Result<(), SegmentError> {
+        let times = rows.times.get(range.clone()).unwrap_or_default();
+        let (Some(from), Some(to)) = (times.first(), times.last()) else {
             return Ok(());
         };
-        let count = rows.len() as u64;
+        let count = times.len() as u64;
         match self.spans.last_mut() {
             Some(span) if span.signal == signal => (span.rows, span.to) = (span.rows + count, *to),
             Some(_) | None => {
@@ -95,12 +101,12 @@ impl SampleWriter {
             }
         }
         self.rows += count;
-        for sequence in &rows.sequences {
+        for sequence in rows.sequences.get(range.clone()).unwrap_or_default() {
             let (low, high) = self.sequences;
             self.sequences = (low.min(*sequence), high.max(*sequence));
         }
-        self.signals.push((signal, rows.len()));
-        crate::append_range(&mut self.pending, rows, 0..rows.len());
+        self.signals.push((signal, times.len()));
+        crate::append_range(&mut self.pending, rows, range);
         if self.pending.len() >= BATCH_ROWS { self.drain() } else { Ok(()) }
     }
 
@@ -140,29 +146,36 @@ pub fn write_tail(root: &Path, tail: &Tail) -> Result<Vec<SegmentMeta>, SegmentE
     let last = tail.last().unwrap_or(Sequence(u64::MAX));
     let range = (tail.first.0, last.0);
     let signals = tail.signals();
-    let mut days = BTreeSet::new();
-    for signal in &signals {
-        let rows = tail.read(*signal, i64::MIN, i64::MAX, last);
-        days.extend(cuts(&rows).into_iter().map(|(day, _)| day));
-    }
-    let days: Vec<i64> = days.into_iter().collect();
+    let mut done = BTreeSet::new();
     let mut segments = Vec::new();
-    for some in days.chunks(DAYS_OPEN_MAX) {
-        let mut writers = BTreeMap::new();
-        for day in some {
-            let name = Name::samples(*day, 0, range);
-            writers.insert(*day, SampleWriter::create(root, name, tail.rows())?);
-        }
+    loop {
+        let mut writers: BTreeMap<i64, SampleWriter> = BTreeMap::new();
+        let mut deferred = false;
         for signal in &signals {
             let rows = tail.read(*signal, i64::MIN, i64::MAX, last);
-            for (day, range) in cuts(&rows) {
+            for (day, cut) in cuts(&rows) {
+                if done.contains(&day) {
+                    continue;
+                }
+                if !writers.contains_key(&day) {
+                    if writers.len() == DAYS_OPEN_MAX {
+                        deferred = true;
+                        continue;
+                    }
+                    let name = Name::samples(day, 0, range);
+                    writers.insert(day, SampleWriter::create(root, name, tail.rows())?);
+                }
                 if let Some(writer) = writers.get_mut(&day) {
-                    writer.push(*signal, &slice(&rows, range))?;
+                    writer.push(*signal, &rows, cut)?;
                 }
             }
         }
-        for writer in writers.into_values() {
+        for (day, writer) in writers {
+            done.insert(day);
             segments.push(writer.finish()?);
+        }
+        if !deferred {
+            break;
         }
     }
     let clock = tail.clock();
@@ -173,7 +186,7 @@ pub fn write_tail(root: &Path, tail: &Tail) -> Result<Vec<SegmentMeta>, SegmentE
 }
 
 /// The days of rows in the order of time, and which rows are in each.
-fn cuts(rows: &Rows) -> Vec<(i64, std::ops::Range<usize>)> {
+fn cuts(rows: &Rows) -> Vec<(i64, Range<usize>)> {
     let mut cuts = Vec::new();
     let mut start = 0;
     while let Some(time) = rows.times.get(start) {
@@ -209,7 +222,8 @@ pub fn merge_segments(
         let sources =
             files.iter().filter_map(|file| file.source(signal, i64::MIN, i64::MAX, Wanted::ALL));
         for block in Merge::new(sources.collect()) {
-            writer.push(signal, &block?)?;
+            let block = block?;
+            writer.push(signal, &block, 0..block.len())?;
         }
     }
     Ok(Some(writer.finish()?))
@@ -237,7 +251,7 @@ pub fn write_clock(
         ],
     )
     .map_err(SegmentError::encode(&name.path))?;
-    let fresh = Fresh::create(root.join(&name.path))?;
+    let fresh = Fresh::create(root, &name.path)?;
     let mut writer = ArrowWriter::try_new(fresh, schema, Some(properties))
         .map_err(SegmentError::encode(&name.path))?;
     writer.write(&batch).map_err(SegmentError::encode(&name.path))?;

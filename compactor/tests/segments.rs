@@ -103,7 +103,9 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 24, failure_persistence: None, ..ProptestConfig::default()
+    })]
 
     #[test]
     fn c1_c2_rows_and_bits_survive_writing_reading_and_merging(
@@ -297,4 +299,28 @@ async fn l4_another_format_version_is_refused() {
     std::fs::write(&path, bytes).unwrap();
     let error = SegmentStore::new(store.root()).open(&Arc::new(meta)).unwrap_err();
     assert!(matches!(error, SegmentError::Version { .. }), "L4: {error}");
+}
+
+#[tokio::test]
+async fn c1_a_tail_over_more_days_than_files_are_open_is_cut_whole() {
+    let folder = TempDir::new().unwrap();
+    let log = open(folder.path());
+    define(&log, 2).await;
+    let days = parx_compactor::DAYS_OPEN_MAX as i64 + 10;
+    let late = |signal| {
+        let day = move |day| Sample {
+            time: Timestamp::from_micros(START - day * DAY),
+            ..rows(signal, 1).remove(0)
+        };
+        (0..days).map(day).collect::<Vec<_>>()
+    };
+    log.append("t".into(), None, [late(1), late(2)].concat()).await.unwrap();
+    let store = SegmentStore::new(folder.path().join("segments"));
+    Compactor::new(log.clone(), store.clone(), Limits::default()).pass(true).await.unwrap();
+    assert_eq!(log.catalog().manifest.samples(), 2 * days as u64, "C1");
+    for signal in [1, 2] {
+        let found = read(&log, &store, signal, i64::MIN, i64::MAX);
+        assert_eq!(found.len() as i64, days, "C1");
+        assert!(found.is_sorted_by_key(|row| row.1));
+    }
 }

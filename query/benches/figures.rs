@@ -34,7 +34,7 @@ async fn main() {
         ..SignalDefinition::default()
     });
     log.submit("bench".into(), Command::EnsureSignals(signals.collect())).await.unwrap();
-    let store = SegmentStore::new(folder.path().join("segments"));
+    let store = SegmentStore::new(folder.path());
     let mut compactor = Compactor::new(log.clone(), store.clone(), CompactorLimits::default());
     let begun = Instant::now();
     let mut packing = 0.0;
@@ -75,7 +75,8 @@ const QUERIES: [&str; 8] = [
      AND time >= '2024-10-04T04:00:00Z' AND time < '2024-10-04T04:10:00Z' ORDER BY time",
     "SELECT time_bucket('28.8s', time), min(value), max(value), avg(value) FROM samples \
      WHERE signal = 'plant/line/signal7' GROUP BY 1 ORDER BY 1",
-    "SELECT time, value FROM samples WHERE signal = 'plant/line/signal7' ORDER BY time DESC LIMIT 1",
+    "SELECT time, value FROM samples WHERE signal = 'plant/line/signal7' \
+     ORDER BY time DESC LIMIT 1",
     "SELECT count(*) FROM samples",
     "SELECT signal, time_bucket('1 hour', time), avg(value) FROM samples GROUP BY 1, 2",
     "SELECT * FROM samples WHERE signal = 'plant/line/signal7' ORDER BY time",

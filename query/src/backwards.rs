@@ -1,7 +1,7 @@
 //! One signal's rows from the newest to the oldest, a window at a time.
 //!
-//! A window is read forwards, merged and turned round; its width adapts to how dense the rows are, so
-//! that the newest few cost little and a year back costs no memory. Blocks on the disk.
+//! A window is read forwards, merged and turned round; its width adapts to how dense the rows are,
+//! so that the newest few cost little and a year back costs no memory. Blocks on the disk.
 
 use parx_compactor::{SegmentError, append_range, last_until, reversed};
 use parx_log::{Rows, SignalId};

@@ -1,4 +1,5 @@
-//! What dashboards ask most, answered without planning: a window, a trend for a screen, last values.
+//! What dashboards ask most, answered without planning: a window, a trend for a screen, last
+//! values.
 //!
 //! Rows are as recorded, only the newest of each time. All reading blocks and is done on threads of
 //! its own; the calls themselves may be awaited anywhere.

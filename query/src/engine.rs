@@ -6,6 +6,7 @@ use datafusion::catalog::{CatalogProvider, MemorySchemaProvider, SchemaProvider,
 use datafusion::execution::SessionState;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::setup_pg_catalog;
@@ -17,6 +18,7 @@ use crate::index::SignalIndex;
 use crate::samples::SamplesTable;
 use crate::session::Session;
 use crate::system::{EventsTable, SystemTable};
+use crate::yielding::GiveWay;
 use crate::{ErrorKind, QueryError};
 
 /// The database's name in SQL.
@@ -66,7 +68,9 @@ impl Engine {
         for function in shared_functions() {
             context.register_udf(function);
         }
-        let template = context.state();
+        let template = SessionStateBuilder::new_from_existing(context.state())
+            .with_physical_optimizer_rule(Arc::new(GiveWay))
+            .build();
         Ok(Engine(Arc::new(Inner { log, store, template })))
     }
 

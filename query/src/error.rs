@@ -108,7 +108,7 @@ impl QueryError {
     }
 
     /// The same with its position, if it names something that stands in `sql` once.
-    pub(crate) fn locate(mut self, sql: &str) -> QueryError {
+    pub fn locate(mut self, sql: &str) -> QueryError {
         if self.position.is_none()
             && let Some(name) = between(&self.message, "\"", "\"")
             && let sql = sql.to_ascii_lowercase()

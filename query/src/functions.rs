@@ -1,4 +1,5 @@
-//! Functions of SQL that the engine adds: time in buckets, and what clients of PostgreSQL ask first.
+//! Functions of SQL that the engine adds: time in buckets, and what clients of PostgreSQL ask
+//! first.
 
 mod bucket;
 mod interval;

@@ -1,6 +1,7 @@
 //! Which signals a filter on tags or ids means: the filter is run over the catalog, not over rows.
 //!
-//! Any expression of `signal` and `signal_id` alone can so be answered exactly before a row is read.
+//! Any expression of `signal` and `signal_id` alone can so be answered exactly before a row is
+//! read.
 
 use std::sync::Arc;
 

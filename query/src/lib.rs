@@ -1,8 +1,8 @@
 //! Answers: SQL over segments and hot tail, and the calls that dashboards make without SQL.
 //!
-//! Every answer is of one snapshot, from its first row to its last (Q1). This crate knows no network
-//! and no wire format, and is the only one that names `datafusion`: what a door needs of it stands
-//! here under our own names or is exported again.
+//! Every answer is of one snapshot, from its first row to its last (Q1). This crate knows no
+//! network and no wire format, and is the only one that names `datafusion`: what a door needs of it
+//! stands here under our own names or is exported again.
 
 mod backwards;
 mod direct;
@@ -20,6 +20,7 @@ mod session;
 mod statement;
 mod system;
 mod thin;
+mod yielding;
 
 pub use datafusion::arrow;
 pub use datafusion::scalar::ScalarValue;

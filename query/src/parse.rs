@@ -1,8 +1,8 @@
 //! From text to statements, in PostgreSQL's dialect, and what kind each is.
 //!
-//! Session commands (`SET`, `BEGIN`, `PREPARE`, `COPY` …) are recognised and left to the door, which
-//! finds them in `Parsed::ast`. What clients send to PostgreSQL's own tables is rewritten here into
-//! what the planner understands.
+//! Session commands (`SET`, `BEGIN`, `PREPARE`, `COPY` …) are recognised and left to the door,
+//! which finds them in `Parsed::ast`. What clients send to PostgreSQL's own tables is rewritten
+//! here into what the planner understands.
 
 use std::sync::LazyLock;
 

@@ -45,7 +45,8 @@ impl Reading {
             .filter(move |meta| meta.times.0 <= to && meta.times.1 >= from)
     }
 
-    /// One signal's rows by time, then by sequence, whatever `backwards` says. Segments are opened when their time comes.
+    /// One signal's rows by time, then by sequence, whatever `backwards` says. Segments are opened
+    /// when their time comes.
     pub(crate) fn blocks(&self, signal: SignalId) -> RowBlocks {
         let (from, to) = self.times;
         if from > to {

@@ -1,7 +1,7 @@
 //! The execution of a scan of samples: some signals for each partition, read as they are asked for.
 //!
-//! A batch is read on a blocking thread when the consumer wants it and not before: a suspended portal
-//! holds no thread, and a dropped stream stops the reading.
+//! A batch is read on a blocking thread when the consumer wants it and not before: a suspended
+//! portal holds no thread, and a dropped stream stops the reading.
 
 use std::fmt;
 use std::sync::Arc;

@@ -49,8 +49,8 @@ impl Statement {
             StatementKind::Write => {
                 let message =
                     format!("{} would write; SQL is read-only here", first_words(statement));
-                return Err(QueryError::new(ErrorKind::ReadOnly, message)
-                    .hint("samples are written through the ingest doors, signals are defined in the configuration"));
+                let hint = "samples come in through the ingest doors, definitions through the API";
+                return Err(QueryError::new(ErrorKind::ReadOnly, message).hint(hint));
             }
         }
         let state = session.state(session.engine().log().snapshot());

@@ -1,4 +1,5 @@
-//! The tables `signals`, `sources` and `events`: what is defined, and what was changed when by whom.
+//! The tables `signals`, `sources` and `events`: what is defined, and what was changed when by
+//! whom.
 //!
 //! Definitions are those of the query's snapshot. Passwords and what checks them are in no column.
 

@@ -5,15 +5,33 @@
 
 use parx_log::{Quality, Rows, RunKind};
 
+/// A row that may stay.
+#[derive(Clone, Debug)]
+struct Held {
+    /// Its number among all rows.
+    place: usize,
+    number: f64,
+    /// Where it is in the block that is being pushed.
+    row: usize,
+    /// The row itself, once that block is gone.
+    kept: Option<Rows>,
+}
+
+/// Places of the rows that may stay of a pixel.
+const FIRST: usize = 0;
+const LOW: usize = 1;
+const HIGH: usize = 2;
+const LAST: usize = 3;
+const BAD_FIRST: usize = 4;
+const BAD_LAST: usize = 5;
+
 /// Thins rows that come in the order of time.
 pub(crate) struct Thinner {
     from: i64,
     to: i64,
     width: u32,
     pixel: Option<u32>,
-    /// The rows of the pixel that may stay, each with its number within the pixel.
-    good: [Option<(usize, Rows)>; 4],
-    bad: [Option<(usize, Rows)>; 2],
+    held: [Option<Held>; 6],
     seen: usize,
     text: Option<(String, Quality)>,
     out: Rows,
@@ -27,8 +45,7 @@ impl Thinner {
             to,
             width: width.max(1),
             pixel: None,
-            good: Default::default(),
-            bad: Default::default(),
+            held: Default::default(),
             seen: 0,
             text: None,
             out: Rows::default(),
@@ -47,70 +64,75 @@ impl Thinner {
         for (row, time) in rows.times.iter().enumerate() {
             let pixel = self.pixel_of(*time);
             if self.pixel != Some(pixel) {
-                self.flush();
+                self.flush(rows);
                 self.pixel = Some(pixel);
             }
             self.take(rows, row);
             self.seen += 1;
+        }
+        for held in self.held.iter_mut().flatten() {
+            if held.kept.is_none() {
+                held.kept = Some(one(rows, held.row));
+            }
         }
     }
 
     fn take(&mut self, rows: &Rows, row: usize) {
         let quality = Quality(rows.qualities.get(row).copied().unwrap_or_default());
         let kind = rows.kinds.get(row).copied().unwrap_or(RunKind::None);
-        let place = self.seen;
-        let keep = || Some((place, one(rows, row)));
         match (quality.is_bad(), number(rows, row)) {
             (false, Some(number)) => {
-                let [first, low, high, last] = &mut self.good;
-                let held = |held: &Option<(usize, Rows)>| {
-                    held.as_ref().and_then(|(_, rows)| self::number(rows, 0))
+                let held = Held { place: self.seen, number, row, kept: None };
+                let beats = |other: &Option<Held>, better: fn(f64, f64) -> bool| {
+                    other.as_ref().is_none_or(|other| better(number, other.number))
                 };
-                if first.is_none() {
-                    *first = keep();
+                if self.held[FIRST].is_none() {
+                    self.held[FIRST] = Some(held.clone());
                 }
-                if held(low).is_none_or(|low| number < low) {
-                    *low = keep();
+                if beats(&self.held[LOW], |new, old| new < old) {
+                    self.held[LOW] = Some(held.clone());
                 }
-                if held(high).is_none_or(|high| number > high) {
-                    *high = keep();
+                if beats(&self.held[HIGH], |new, old| new > old) {
+                    self.held[HIGH] = Some(held.clone());
                 }
-                *last = keep();
+                self.held[LAST] = Some(held);
             }
             (false, None) if kind == RunKind::Text => {
                 let text = rows.value(row).map(|value| value.to_string()).unwrap_or_default();
                 let state = Some((text, quality));
                 if self.text != state {
                     self.text = state;
-                    self.flush();
+                    self.flush(rows);
                     self.out.push_from(rows, row);
                 }
             }
             (true, _) | (false, None) => {
                 self.text = None;
-                let [first, last] = &mut self.bad;
-                if first.is_none() {
-                    *first = keep();
+                let held = Held { place: self.seen, number: 0.0, row, kept: None };
+                if self.held[BAD_FIRST].is_none() {
+                    self.held[BAD_FIRST] = Some(held.clone());
                 }
-                *last = keep();
+                self.held[BAD_LAST] = Some(held);
             }
         }
     }
 
     /// Gives out what stays of the pixel, each row once, in the order in which they came.
-    fn flush(&mut self) {
-        let held = self.good.iter_mut().chain(&mut self.bad).filter_map(Option::take);
-        let mut held: Vec<(usize, Rows)> = held.collect();
-        held.sort_by_key(|(place, _)| *place);
-        held.dedup_by_key(|(place, _)| *place);
-        for (_, rows) in held {
-            self.out.push_from(&rows, 0);
+    fn flush(&mut self, rows: &Rows) {
+        let mut held: Vec<Held> = self.held.iter_mut().filter_map(Option::take).collect();
+        held.sort_by_key(|held| held.place);
+        held.dedup_by_key(|held| held.place);
+        for held in held {
+            match &held.kept {
+                Some(kept) => self.out.push_from(kept, 0),
+                None => self.out.push_from(rows, held.row),
+            }
         }
     }
 
     /// What stays of all rows.
     pub(crate) fn finish(mut self) -> Rows {
-        self.flush();
+        self.flush(&Rows::default());
         self.out
     }
 }

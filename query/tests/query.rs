@@ -447,3 +447,20 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn text_without_an_offset_is_read_in_the_sessions_zone_where_a_zone_is_asked_for() {
+    let plant = Plant::new(1).await;
+    plant.append((0..100).map(|second| row(1, second, 1.0)).collect()).await;
+    plant.session.set_time_zone("Europe/Berlin");
+    let table = [
+        ("SELECT count(*) FROM samples WHERE time >= '2024-10-04 02:01:30'::timestamptz", "10"),
+        ("SELECT count(*) FROM samples WHERE time >= '2024-10-04T00:01:30Z'::timestamptz", "10"),
+        ("SELECT count(*) FROM samples WHERE time >= '2024-10-04T00:01:30Z'", "10"),
+        ("SELECT count(*) FROM samples WHERE time < now()", "100"),
+        ("SELECT count(*) FROM samples WHERE time >= timestamp '2024-10-04 00:01:30'", "10"),
+    ];
+    for (sql, expected) in table {
+        assert_eq!(plant.one(sql).await, expected, "{sql}");
+    }
+}

@@ -1,7 +1,7 @@
 //! `time_bucket(width, time [, origin])`: the beginning of the bucket that a time lies in.
 //!
-//! In microseconds and in UTC. Buckets of fixed width begin at 2000-01-03, a Monday, as TimescaleDB's
-//! do, buckets of months at 2000-01-01.
+//! In microseconds and in UTC. Buckets of fixed width begin at 2000-01-03, a Monday, as
+//! TimescaleDB's do, buckets of months at 2000-01-01.
 
 use std::sync::Arc;
 

@@ -1,0 +1,83 @@
+//! The Flight door: results as Arrow batches, for ADBC, pandas, Polars and everything columnar.
+//!
+//! Serves Arrow Flight SQL: statements, prepared statements and what clients browse. `guard` lets
+//! in, `service` answers. SQL is the query engine's; nothing is written here.
+
+mod guard;
+mod metadata;
+mod prepared;
+mod service;
+mod status;
+
+use std::time::Duration;
+
+use arrow_flight::flight_service_server::FlightServiceServer;
+use parx_query::Engine;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use crate::auth::Accounts;
+use crate::workers::Workers;
+use guard::Guard;
+pub use prepared::{PREPARED_LIFE, PREPARED_MAX};
+use service::Service;
+
+/// Statements that run at once; `RESOURCE_EXHAUSTED` beyond.
+pub const STATEMENTS_AT_ONCE_MAX: usize = 100;
+/// How long a statement may take; `DEADLINE_EXCEEDED` beyond.
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3600);
+/// Bytes of a message from a client; `OUT_OF_RANGE` beyond.
+pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// Bytes of a message to a client, below the 4 MiB that clients take unasked.
+pub const BATCH_BYTES_MAX: usize = 2 << 20;
+/// Calls at once on one connection; more wait.
+pub const CALLS_MAX: u32 = 100;
+/// How long running statements may go on when the server stops.
+pub const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why the door closed by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The system gives no threads: end other programs.
+    #[error("the query threads could not be started: {0}")]
+    Workers(#[from] std::io::Error),
+    /// The socket failed.
+    #[error(transparent)]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// Serves until `stop`, then lets running statements go on for a while before it cuts them off.
+pub async fn serve(
+    listener: TcpListener,
+    engine: Engine,
+    accounts: Accounts,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
+    let kill = CancellationToken::new();
+    let service = Service::new(engine, Workers::start()?, kill.clone());
+    let service = FlightServiceServer::new(Guard::new(service, accounts))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let drained = {
+        let stop = stop.clone();
+        async move {
+            stop.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+            kill.cancel();
+        }
+    };
+    let served = Server::builder()
+        .max_concurrent_streams(CALLS_MAX)
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .add_service(service)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+            stop.cancelled().await;
+        });
+    let mut served = std::pin::pin!(served);
+    tokio::select! {
+        served = &mut served => Ok(served?),
+        () = drained => Ok(served.await?),
+    }
+}
