@@ -42,7 +42,11 @@ fn a_good_configuration_is_told_good_and_the_server_starts_with_it() {
 fn every_mistake_is_told_by_file_line_and_column() {
     let table = [
         ("name = \"fast\"\nperiod_ms = 500", "name = \"fast\"\nperiod_ms = 0", "FILE:4:13: "),
-        ("driver = \"modbus\"", "driver = \"mudbus\"", "FILE:8:10: "),
+        (
+            "driver = \"modbus\"",
+            "driver = \"mudbus\"",
+            "FILE:8:10: source 'plc': there is no driver",
+        ),
         ("port = 5020", "prot = 5020", "FILE:9:33: "),
         ("holding:0:float32", "holding:0:flaot32", "FILE:14:11: "),
         ("source = \"plc\"", "source = \"plx\"", "FILE:13:10: "),

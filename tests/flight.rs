@@ -9,7 +9,7 @@ use crate::peers::python;
 fn client(server: &Server, act: &str) {
     let mut command = server.client(python("clients/flight.py"));
     command.arg(act);
-    assert_eq!(run(command), "ok\n", "{act}");
+    assert_eq!(run(command), "ok", "{act}");
 }
 
 /// Samples of every type and quality, some of them corrected.

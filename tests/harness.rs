@@ -3,9 +3,9 @@
 //! A [`Place`] outlives the servers that are started on it, so that restarts find their data. What
 //! a server says at WARN or ERROR and the place does not expect fails the test.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::wire::{self, Request, Response};
 
 /// Ends what hangs; far longer than anything takes.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
 /// The account that every server begins with.
 pub(crate) const USER: &str = "admin";
 /// Its password, given to the server in a file.
@@ -305,10 +305,10 @@ impl Trace {
 }
 
 /// The lines of a child's output as they come.
-pub(crate) fn lines(stdout: ChildStdout) -> mpsc::Receiver<String> {
+pub(crate) fn lines(output: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
             if sender.send(line).is_err() {
                 return;
             }
@@ -337,9 +337,26 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 
 /// Runs a command to its end; it has to go well. Answers with what it printed.
 pub(crate) fn run(mut command: Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (out, errors) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {out}\n{errors}");
-    out.into_owned()
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (out, errors) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
+    let end = Instant::now() + DEADLINE;
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break Some(status),
+            None if Instant::now() > end => break None,
+            None => thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    if status.is_none() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    let text = |lines: mpsc::Receiver<String>| lines.iter().collect::<Vec<_>>().join("\n");
+    let (out, errors) = (text(out), text(errors));
+    match status {
+        None => panic!("{command:?} did not end: {out}\n{errors}"),
+        Some(status) => assert!(status.success(), "{command:?}: {out}\n{errors}"),
+    }
+    out
 }

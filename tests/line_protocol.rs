@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::harness::{PASSWORD, Place, USER};
 use crate::wire::{Request, connect};
 
-/// Signals whose tag begins with `prefix`, and how many samples they have.
-const COUNT: &str = "SELECT (SELECT count(*) FROM samples_history WHERE signal LIKE 'x/%'), \
-                     (SELECT count(*) FROM signals WHERE signal LIKE 'x/%')";
+/// How many samples the signals below `x` have, and how many such signals there are.
+const COUNT: &str = "SELECT (SELECT count(*) FROM samples_history WHERE signal LIKE 'x/%') AS samples, \
+                     (SELECT count(*) FROM signals WHERE tag LIKE 'x/%') AS signals";
 
 #[test]
 fn values_of_every_type_are_read_back_as_they_were_written() {

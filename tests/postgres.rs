@@ -12,7 +12,7 @@ const START: u64 = 1_767_225_600;
 fn client(server: &Server, act: &str) {
     let mut command = server.client(python("clients/postgres.py"));
     command.arg(act);
-    assert_eq!(run(command), "ok\n", "{act}");
+    assert_eq!(run(command), "ok", "{act}");
 }
 
 /// A thousand samples of one signal, one a second.
@@ -33,8 +33,8 @@ fn psql_reads_tables_describes_them_and_joins_them() {
                WHERE time < '2026-01-01 00:00:10+00'";
     let expected = ["10", "45", "2026-01-01 00:00:00+00", "2026-01-01 00:00:09+00"];
     assert_eq!(server.sql(sum), [expected]);
-    let joined = "SELECT s.signal, count(*) FROM signals s JOIN samples USING (signal) \
-                  WHERE s.signal LIKE 't/%' GROUP BY 1";
+    let joined = "SELECT s.tag, count(*) FROM signals s JOIN samples ON s.id = signal_id \
+                  WHERE s.tag LIKE 't/%' GROUP BY 1";
     assert_eq!(server.sql(joined), [["t/many", "1000"]]);
     let output = server.psql(&["-c", "\\d samples"]);
     let text = String::from_utf8_lossy(&output.stdout).replace('\u{1f}', " ");
@@ -53,10 +53,13 @@ fn psql_reads_tables_describes_them_and_joins_them() {
     ] {
         assert!(text.contains(column), "\\d samples shows no '{column}': {text}");
     }
-    let output =
-        server.psql(&["-c", "\\dt", "-c", "\\dv", "-c", "\\l", "-c", "\\du", "-c", "\\dn"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let lists = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut lists = String::new();
+    for command in ["\\dt", "\\dv", "\\di", "\\l", "\\dn", "\\d signals"] {
+        let output = server.psql(&["-c", command]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {errors}");
+        lists += &String::from_utf8_lossy(&output.stdout);
+    }
     for table in ["samples", "samples_history", "signals", "sources", "events"] {
         assert!(lists.contains(table), "{table} is not in psql's lists: {lists}");
         server.sql(&format!("SELECT * FROM {table} LIMIT 3"));

@@ -54,7 +54,7 @@ fn l3_after_sigterm_and_start_everything_is_there() {
     let questions = [
         "SELECT signal, time, value, value_int, value_text, sequence, recorded_at FROM samples \
          WHERE signal LIKE 'a/%' ORDER BY 1, 2",
-        "SELECT signal_id, signal, unit, description FROM signals ORDER BY signal_id",
+        "SELECT id, tag, unit, description FROM signals ORDER BY id",
         "SELECT name, driver FROM sources",
         "SELECT time, value, quality FROM samples WHERE signal = 'sim/ramp' ORDER BY time LIMIT 3",
     ];

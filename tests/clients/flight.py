@@ -19,7 +19,7 @@ QUESTIONS = [
     "SELECT signal, count(*), min(value), max(value), sum(value), min(time), max(time) "
     "FROM samples GROUP BY signal ORDER BY signal",
     "SELECT status, count(*) FROM samples GROUP BY status ORDER BY status",
-    "SELECT * FROM signals ORDER BY signal",
+    "SELECT * FROM signals ORDER BY id",
     "SELECT * FROM sources",
     "SELECT 1 AS one, NULL AS nothing, true AS yes, 'ü' AS text, 1.5::double precision AS number",
     "SELECT value FROM samples WHERE false",
