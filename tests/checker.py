@@ -24,6 +24,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import duckdb
 import psycopg
 
 from checking.server import REQUEST_MAX, Failure, Server
@@ -68,11 +69,15 @@ def settle(server, gate, writers):
 
 
 def wait_compacted(server):
-    """Waits until the segments hold everything."""
+    """Waits until the segments hold every sample."""
+    with server.postgres() as connection:
+        wanted = connection.execute("SELECT max(sequence) FROM samples_history").fetchone()[0]
     deadline = time.monotonic() + COMPACTION_MAX
     while time.monotonic() < deadline:
-        state = server.graphql("{ server { sequence compactedThrough } }")["server"]
-        if int(state["compactedThrough"]) >= int(state["sequence"]):
+        if (
+            int(server.graphql("{ server { compactedThrough } }")["server"]["compactedThrough"])
+            >= wanted
+        ):
             return True
         time.sleep(0.1)
     return False
@@ -101,7 +106,7 @@ def run(options, folder):
         in_segments = compare(rows, writers, verdict)
     except Failure as failure:
         verdict.complaints.append(str(failure))
-    except (psycopg.Error, OSError, http.client.HTTPException) as error:
+    except (psycopg.Error, duckdb.Error, OSError, http.client.HTTPException) as error:
         verdict.complaints.append(f"{type(error).__name__}: {error}")
     finally:
         server.end()

@@ -242,13 +242,14 @@ impl Server {
         command
     }
 
-    /// Waits until the log is compacted as far as it goes now.
+    /// Waits until the segments hold every sample that is there now.
     pub(crate) fn wait_compacted(&self) {
-        let number = |value: &Value| value.as_str().unwrap().parse::<u64>().unwrap();
-        let wanted = number(&self.graphql("{ server { sequence } }")["server"]["sequence"]);
+        let wanted = self.sql_value("SELECT max(sequence) FROM samples_history");
+        let wanted: u64 = wanted.parse().unwrap();
         until("the log is compacted", || {
-            let server = self.graphql("{ server { compactedThrough } }");
-            (number(&server["server"]["compactedThrough"]) >= wanted).then_some(())
+            let answer = self.graphql("{ server { compactedThrough } }");
+            let reached = answer["server"]["compactedThrough"].as_str().unwrap().parse::<u64>().unwrap();
+            (reached >= wanted).then_some(())
         });
     }
 }
