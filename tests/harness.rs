@@ -248,7 +248,8 @@ impl Server {
         let wanted: u64 = wanted.parse().unwrap();
         until("the log is compacted", || {
             let answer = self.graphql("{ server { compactedThrough } }");
-            let reached = answer["server"]["compactedThrough"].as_str().unwrap().parse::<u64>().unwrap();
+            let reached = answer["server"]["compactedThrough"].as_str().unwrap();
+            let reached = reached.parse::<u64>().unwrap();
             (reached >= wanted).then_some(())
         });
     }

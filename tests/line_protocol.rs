@@ -10,7 +10,8 @@ use crate::harness::{PASSWORD, Place, USER};
 use crate::wire::{Request, connect};
 
 /// How many samples the signals below `x` have, and how many such signals there are.
-const COUNT: &str = "SELECT (SELECT count(*) FROM samples_history WHERE signal LIKE 'x/%') AS samples, \
+const COUNT: &str = "SELECT (SELECT count(*) FROM samples_history \
+                      WHERE signal LIKE 'x/%') AS samples, \
                      (SELECT count(*) FROM signals WHERE tag LIKE 'x/%') AS signals";
 
 #[test]
@@ -19,7 +20,8 @@ fn values_of_every_type_are_read_back_as_they_were_written() {
     let server = place.start();
     server.write(
         "# a comment\n\
-         pump,b=2,a=one\\ way f=21.25,i=-9223372036854775808i,on=t,s=\"say \\\"hi\\\"\" 1000000000\n\
+         pump,b=2,a=one\\ way f=21.25,i=-9223372036854775808i,on=t,\
+         s=\"say \\\"hi\\\"\" 1000000000\n\
          pump,a=z,b=2 f=-1.5e-7 1700000000000000000\n",
     );
     let rows = server.sql(

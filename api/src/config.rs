@@ -305,6 +305,9 @@ impl Reading {
     }
 
     fn setting_span(&self, source: &str, field: &str) -> Option<Range<usize>> {
+        if let Some(exact) = self.places.get(&format!("source {source} {field}")) {
+            return Some(exact.clone());
+        }
         let settings = self.span("source", source, "settings")?;
         let text = self.text.get(settings.clone()).unwrap_or_default();
         let within = text.find(field).filter(|_| !field.is_empty()).unwrap_or(0);

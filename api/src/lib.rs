@@ -1,7 +1,7 @@
 //! The doors of ParX and the binary that opens them.
 //!
-//! HTTP with GraphQL and writes, the Postgres wire, Arrow Flight SQL, the command line. It serves what
-//! the query engine answers; it knows neither the log's storage nor the segments' format.
+//! HTTP with GraphQL and writes, the Postgres wire, Arrow Flight SQL, the command line. It serves
+//! what the query engine answers; it knows neither the log's storage nor the segments' format.
 
 pub mod auth;
 pub mod bench;

@@ -1,8 +1,8 @@
 //! The event log that everything leans on, and the nouns that everything shares.
 //!
 //! Every sample and every change of the configuration is an entry with a dense sequence. One
-//! committer appends; an append is acknowledged after fsync; the catalog and the hot tail are folded
-//! from the same entries. It knows no SQL, no network and no protocol.
+//! committer appends; an append is acknowledged after fsync; the catalog and the hot tail are
+//! folded from the same entries. It knows no SQL, no network and no protocol.
 
 mod bytes;
 mod catalog;

@@ -1,7 +1,7 @@
 //! Quality of a sample: an OPC UA status code, kept bit by bit as it came.
 //!
 //! Names and numbers are those of the OPC Foundation's status code list (OPC 10000-4, 7.39 and
-//! 10000-6, annex A.2). Only the codes that ParX itself gives are named here; any other is kept too.
+//! 10000-6, annex A.2). Only the codes that ParX itself gives are named; any other is kept too.
 
 use std::fmt;
 
