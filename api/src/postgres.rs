@@ -4,7 +4,6 @@
 //! messages and SCRAM; sessions, portals, settings and the writing of rows are ours. SQL is the
 //! query engine's.
 
-mod arrays;
 mod cancel;
 pub(crate) mod columns;
 mod command;
@@ -12,6 +11,7 @@ mod connection;
 mod encode;
 mod error;
 mod frames;
+mod hints;
 mod limits;
 mod parameters;
 mod portal;

@@ -11,10 +11,10 @@ use parx_query::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parx_query::{QueryError, ScalarValue, Session as EngineSession, Statement};
 use pgwire::api::Type;
 
-use super::arrays;
 use super::columns;
 use super::command::{self, Command};
 use super::error::{PgError, sqlstate};
+use super::hints::parameter_types;
 use super::portal::Portal;
 use super::statements::{Token, split, words};
 use super::types;
@@ -120,11 +120,11 @@ pub(crate) async fn query(
     let work = async move {
         let parsed = parx_query::parse(&sql)?;
         let Some(parsed) = parsed.first() else { return Ok(None) };
-        for index in arrays::parameters(&parsed.ast) {
+        for (index, of) in parameter_types(&parsed.ast) {
             if hints.len() <= index {
                 hints.resize(index + 1, None);
             }
-            hints[index].get_or_insert_with(types::text_array);
+            hints[index].get_or_insert(of);
         }
         let statement = session.prepare(parsed, &hints).await.map_err(|e| e.locate(&sql))?;
         let schema = columns::named(statement.schema(), &parsed.ast);
