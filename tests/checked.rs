@@ -20,7 +20,6 @@ fn check(rounds: u32, seed: u32, switch: Option<&str>) -> (bool, Value) {
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     let report: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}{errors}"));
-    assert_eq!(report["complaints"], serde_json::json!([]), "{report:#}");
     (output.status.success(), report)
 }
 

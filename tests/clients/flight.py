@@ -36,7 +36,7 @@ def over_flight(question):
     with doors.flight() as connection, connection.cursor() as cursor:
         cursor.execute(question)
         table = cursor.fetch_arrow_table()
-        return table.column_names, [tuple(row.values()) for row in table.to_pylist()]
+        return table.column_names, list(zip(*(column.to_pylist() for column in table.columns)))
 
 
 def over_graphql(query):
