@@ -79,6 +79,19 @@ impl Compactor {
                 }
             };
         }
+        compactor.leave_tidy().await;
+    }
+
+    /// Removes every replaced file, so that whoever reads the folder while ParX is off finds each
+    /// row once. The readers are gone: the doors close before the compactor ends.
+    async fn leave_tidy(&mut self) {
+        let root = self.store.root().to_owned();
+        let doomed = std::mem::take(&mut self.doomed);
+        let removed =
+            blocking(move || doomed.iter().try_for_each(|(path, _)| remove(&root.join(path))));
+        if let Err(error) = removed.await {
+            error!(%error, "a replaced file stays until the next start");
+        }
     }
 
     /// Seals if it is due, or in any case with `force`; writes what is sealed; merges what is due.

@@ -193,7 +193,7 @@ impl Committer {
         }
         draft.finish_samples();
         if self.shared.options.switches.ack_before_commit {
-            draft.acknowledge();
+            draft.acknowledge_appends();
             std::thread::sleep(HELD_BACK);
         }
         let written = self.write(&mut draft);
@@ -446,13 +446,16 @@ impl Draft {
     }
 
     fn acknowledge(&mut self) {
-        let answers = std::mem::take(&mut self.answers);
-        for (done, room) in answers.appends {
+        self.acknowledge_appends();
+        for (done, submitted) in std::mem::take(&mut self.answers.submits) {
+            let _ = done.send(Ok(submitted));
+        }
+    }
+
+    fn acknowledge_appends(&mut self) {
+        for (done, room) in std::mem::take(&mut self.answers.appends) {
             drop(room);
             let _ = done.send(Ok(self.sequence));
-        }
-        for (done, submitted) in answers.submits {
-            let _ = done.send(Ok(submitted));
         }
     }
 

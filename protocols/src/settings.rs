@@ -10,8 +10,13 @@ pub(crate) fn read<T: DeserializeOwned>(plan: &SourcePlan) -> Result<T, Problem>
         serde_json::Value::Null => serde_json::json!({}),
         settings => settings.clone(),
     };
-    serde_json::from_value(settings)
-        .map_err(|error| Problem::of_source("settings", error.to_string()))
+    serde_json::from_value(settings).map_err(|error| {
+        let text = error.to_string();
+        // serde names an unknown field between backticks; the place of that one is what helps.
+        let unknown = text.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
+        let field = unknown.map_or("settings".to_owned(), |(name, _)| format!("settings.{name}"));
+        Problem::of_source(field, text)
+    })
 }
 
 /// A complaint if `value` is not from `low` to `high`.

@@ -1,7 +1,7 @@
 //! What a statement says about the types of its parameters that the planner does not hear.
 //!
-//! `$1::int` is an integer, as in PostgreSQL, and `$1` in `= ANY($1)` is an array: the planner would
-//! take both for text. What the client declares goes before.
+//! `$1::int` is an integer, as in PostgreSQL, and `$1` in `= ANY($1)` is an array: the planner
+//! would take both for text. What the client declares goes before.
 
 use std::ops::ControlFlow;
 
