@@ -177,7 +177,6 @@ fn i2_a_wrong_modbus_address_is_bad_alone() {
 }
 
 #[test]
-#[ignore = "a source does not tell yet which addresses its device refuses"]
 fn a_source_names_the_address_that_its_device_refuses() {
     let port = free_port();
     let _device = modbus_device(port);

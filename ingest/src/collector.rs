@@ -98,6 +98,10 @@ struct Collector {
     problems: Vec<Problem>,
     /// Sessions in a row that brought no reading.
     failures: u32,
+    /// The points whose last reading of this session was bad.
+    bad: BTreeMap<usize, Quality>,
+    /// These points in words.
+    complaint: Option<String>,
 }
 
 impl Collector {
@@ -109,7 +113,18 @@ impl Collector {
             status.points = plan.points.len();
             status.problems = problems.clone();
         });
-        Collector { plan, stop, outlet, status, clock, admission, problems, failures: 0 }
+        Collector {
+            plan,
+            stop,
+            outlet,
+            status,
+            clock,
+            admission,
+            problems,
+            failures: 0,
+            bad: BTreeMap::new(),
+            complaint: None,
+        }
     }
 
     async fn run<D: Driver>(mut self, driver: &D) -> Memory {
@@ -151,6 +166,8 @@ impl Collector {
         // Where points are polled, only a reading shows that the session works.
         let polls = D::POLLS && self.plan.points.iter().any(|point| point.class.is_some());
         let error = if polls { self.status.error() } else { None };
+        self.bad.clear();
+        self.complaint = None;
         self.status.state(SourceState::Connected, error);
         let now = self.clock.now();
         let used = |class| D::POLLS && self.plan.points_of(class).next().is_some();
@@ -223,13 +240,28 @@ impl Collector {
             return;
         }
         self.failures = 0;
+        self.note_bad(readings);
         let mut out = Vec::new();
         let tally = self.admission.admit(readings.drain(..), at, &mut out);
         self.status.change(|status| {
             status.last_reading = Some(at);
-            status.error = None;
+            status.error.clone_from(&self.complaint);
         });
         self.hand_on(tally, out).await;
+    }
+
+    /// Notes which points the device gives nothing good for.
+    fn note_bad(&mut self, readings: &[Reading]) {
+        let mut changed = false;
+        for reading in readings {
+            changed |= match reading.quality.is_bad() {
+                true => self.bad.insert(reading.point, reading.quality) != Some(reading.quality),
+                false => self.bad.remove(&reading.point).is_some(),
+            };
+        }
+        if changed {
+            self.complaint = bad_points(&self.plan, &self.bad);
+        }
     }
 
     async fn hand_on(&self, tally: Tally, out: Vec<Sample>) {

@@ -18,7 +18,9 @@ mod writer;
 pub use admit::{
     Admission, HOLD_MAX, Memory, SILENT_SCANS, TEXT_BYTES_MAX, Tally, Verdict, passes, sample_of,
 };
-pub use collector::{CONNECT_MAX, CollectorContext, Job, SCAN_TIME_MAX, Stop, collect, refuse};
+pub use collector::{
+    BAD_NAMED_MAX, CONNECT_MAX, CollectorContext, Job, SCAN_TIME_MAX, Stop, collect, refuse,
+};
 pub use driver::{Driver, Fault, LINK_RETRY_MAX, Point, Reading, SESSION_RETRY_MAX, Session};
 pub use intake::{Intake, IntakeError, NamedPoint, WRITE_NEW_SIGNALS_MAX, WRITE_POINTS_MAX};
 pub use plan::{SCAN_TIME_MIN, ScanClass, SourcePlan};
