@@ -5,6 +5,7 @@
 //! a scan that does not end in time, or a point that stays away from its scans, is bad too. It
 //! knows no protocol, and it does not append: that is the writer's work behind a bounded queue.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,9 @@ pub const CONNECT_MAX: Duration = Duration::from_secs(15);
 
 /// Longest time of a scan whose driver limits its requests itself.
 pub const SCAN_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Bad points that a status names; the others are counted.
+pub const BAD_NAMED_MAX: usize = 5;
 
 /// A collector at work. Ends when it is told to stop, with what the next one needs to know.
 pub type Job = Pin<Box<dyn Future<Output = Memory> + Send>>;
@@ -309,6 +313,19 @@ impl Collector {
         }
         self.admission.into_memory()
     }
+}
+
+/// The bad points in words, the first few by name; nothing if there are none.
+fn bad_points(plan: &SourcePlan, bad: &BTreeMap<usize, Quality>) -> Option<String> {
+    let name = |(index, quality): (&usize, &Quality)| {
+        let point = plan.points.get(*index)?;
+        Some(format!("'{}' at '{}' is {quality}", point.tag, point.address))
+    };
+    let named: Vec<String> = bad.iter().take(BAD_NAMED_MAX).filter_map(name).collect();
+    let more = bad.len().saturating_sub(named.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let remedy = "check these addresses and what the device gives there";
+    (!named.is_empty()).then(|| format!("{}{more}; {remedy}", named.join(", ")))
 }
 
 fn no_session() -> Fault {
