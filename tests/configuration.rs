@@ -47,7 +47,7 @@ fn every_mistake_is_told_by_file_line_and_column() {
             "driver = \"mudbus\"",
             "FILE:8:10: source 'plc': there is no driver",
         ),
-        ("port = 5020", "prot = 5020", "FILE:9:33: "),
+        ("port = 5020", "prot = 5020", "FILE:9:34: "),
         ("holding:0:float32", "holding:0:flaot32", "FILE:14:11: "),
         ("source = \"plc\"", "source = \"plx\"", "FILE:13:10: "),
         ("scan_class = \"fast\"", "scan_class = \"fest\"", "FILE:15:14: "),

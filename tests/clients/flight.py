@@ -69,16 +69,23 @@ def answers():
         "SELECT time, CASE WHEN status <> 'bad' THEN value END, quality FROM samples "
         "WHERE signal = 'q/wave/f' ORDER BY time"
     )
-    assert len(rows) > 100
-    pen = over_graphql(
-        '{ trend(tags: ["q/wave/f"], from: "2020-01-01T00:00:00Z", to: "2030-01-01T00:00:00Z", '
-        "width: 4000) { pens { times values severities } } }"
-    )["trend"]["pens"][0]
-    assert pen["values"] == [value for _, value, _ in rows]
-    assert pen["severities"] == [quality >> 30 for _, _, quality in rows]
-    assert [round(at * 1e6) for at in pen["times"]] == [
-        round(at.timestamp() * 1e6) for at, _, _ in rows
-    ]
+    assert len(rows) == 1003
+    # Wide enough for each sample to be drawn; the last three are days later.
+    compare_trend(rows[:1000], "2026-01-01T00:00:00Z", "2026-01-01T00:04:10Z")
+    compare_trend(rows[1000:], "2026-01-31T00:00:00Z", "2026-02-04T00:00:00Z")
+
+
+def compare_trend(rows, begin, end):
+    """Holds a trend against rows; it may go on by one sample on both sides, to reach the edges."""
+    query = f'tags: ["q/wave/f"], from: "{begin}", to: "{end}", width: 4000'
+    data = over_graphql(f"{{ trend({query}) {{ pens {{ times values severities }} }} }}")
+    (pen,) = data["trend"]["pens"]
+    drawn = list(zip((round(at * 1e6) for at in pen["times"]), pen["values"], pen["severities"]))
+    stored = [(round(at.timestamp() * 1e6), value, quality >> 30) for at, value, quality in rows]
+    first = drawn.index(stored[0])
+    assert first <= 1, drawn[:3]
+    assert drawn[first : first + len(stored)] == stored, begin
+    assert len(drawn) - first - len(stored) <= 1, drawn[-3:]
 
 
 def password():

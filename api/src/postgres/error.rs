@@ -1,7 +1,7 @@
 //! What goes wrong at the Postgres door, as PostgreSQL's clients expect to hear it.
 //!
-//! The engine's errors bring their SQLSTATE; the door's own are named here. It decides nothing about
-//! the connection: whether an error ends it is the caller's to say.
+//! The engine's errors bring their SQLSTATE; the door's own are named here. It decides nothing
+//! about the connection: whether an error ends it is the caller's to say.
 
 use std::fmt;
 
