@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 /// ParX, an industrial historian: records every sample of a plant for decades and answers any
 /// question about them in SQL.
 #[derive(Debug, Parser)]
-#[command(name = "parx", version, about, arg_required_else_help = true)]
+#[command(name = "parx", version, arg_required_else_help = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

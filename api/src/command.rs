@@ -69,6 +69,7 @@ async fn run_demo(args: DemoArgs) -> Result<(), String> {
     options.demo = Some(demo::DemoOptions { history: args.history });
     let running = start(options).await.map_err(|error| error.to_string())?;
     announce(&running);
+    guide(&running);
     wait(running).await
 }
 
@@ -94,6 +95,16 @@ fn announce(running: &Running) {
         "ready http={} postgres={} flight={}",
         running.http, running.postgres, running.flight
     ));
+}
+
+/// Tells a newcomer, on standard error, where to go from here.
+fn guide(running: &Running) {
+    let login = running.first_login.as_ref();
+    let page = login.map_or(format!("http://{}", running.http), |login| login.url.clone());
+    let password = login.and_then(|login| login.password.as_deref()).unwrap_or("PASSWORD");
+    eprintln!("\nOpen   {page}");
+    eprintln!("Ask    psql \"postgresql://admin:{password}@{}/parx\"", running.postgres);
+    eprintln!("Stop   Ctrl-C\n");
 }
 
 /// Runs until a signal comes or the log stops, then drains.

@@ -43,12 +43,12 @@ pub async fn run(args: SqlArgs) -> Result<(), String> {
     Ok(())
 }
 
-/// The server's words without the transport's.
+/// The server's words without the transport's, where they can be told apart.
 fn said(error: &impl std::fmt::Display) -> String {
     let text = error.to_string();
-    let start = text.find("message: \"").map(|at| at + "message: \"".len());
-    let words = start.and_then(|start| text.get(start..));
-    words.and_then(|words| words.split("\", ").next()).map_or(text.clone(), str::to_owned)
+    let quoted = text.split_once("message: \"").map(|(_, rest)| rest);
+    let words = quoted.map(|rest| rest.split_once("\", ").map_or(rest, |(words, _)| words));
+    words.map_or(text.clone(), |words| words.trim_end_matches('"').to_owned())
 }
 
 struct Printer {
