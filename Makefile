@@ -51,7 +51,7 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	@touch $@
 
 web/dist/index.html: web/node_modules/.package-lock.json api/schema.graphql \
-		$(shell find web/src web/index.html web/*.ts -type f 2>/dev/null)
+		$(shell find web/src web/index.html web/*.ts -path web/src/api/generated -prune -o -type f -print)
 	cd web && npm run build
 	@touch $@ api/src/http/assets.rs
 
