@@ -35,9 +35,11 @@ unit: ## Tests of the crates alone; peers that are not installed are skipped
 	cargo test --workspace --exclude parx-api
 	cargo test --package parx-api --lib
 
-chaos: setup ## 200 rounds of kill -9 under load, and the negative controls
+chaos: setup ## 200 rounds of kill -9 under load, and two faults on purpose that must be found
 	cargo build --bin parx
-	$(PYTHON) tests/checker.py --parx target/debug/parx --rounds 200 --seed 1
+	$(PYTHON) tests/checker.py --parx target/debug/parx --rounds 200 --seed 1 --progress
+	! $(PYTHON) tests/checker.py --parx target/debug/parx --rounds 20 --seed 2 --switch ack-before-commit
+	! $(PYTHON) tests/checker.py --parx target/debug/parx --rounds 20 --seed 3 --switch store-batches-again
 
 bench: ## Figures of this machine, with the release build
 	cargo run --release --bin parx -- bench latency
