@@ -1,6 +1,6 @@
 //! What each command does, and what it says when it cannot.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -47,8 +47,9 @@ pub fn say(line: &str) {
 fn trace() {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("info,lsm_tree=warn,fjall=warn,datafusion=warn"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let _ = subscriber.try_init();
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
+    let _ = subscriber.with_writer(std::io::stderr).try_init();
 }
 
 async fn serve(args: ServeArgs) -> Result<(), String> {

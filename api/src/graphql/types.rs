@@ -23,7 +23,8 @@ pub struct Server {
     pub started_at: Time,
     /// Sequence of the newest entry of the log.
     pub sequence: Int64,
-    /// Through which sequence the log is compacted into segments.
+    /// Through which sequence the log is compacted into segments. Publishing them is an entry of its own,
+    /// so this stays below `sequence` even where nothing is left to compact.
     pub compacted_through: Int64,
     pub segments: usize,
     /// Samples recorded in all.
