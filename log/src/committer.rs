@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::codec;
+use crate::last::LastValues;
 use crate::state::{Group, Shared, Snapshot};
 use crate::store::Commit;
 use crate::tail::Tail;
 use crate::{
-    BatchId, Catalog, Change, Command, Entry, Event, Refusal, Sample, Samples, Sequence, SignalId,
-    Timestamp, decide,
+    BatchId, Catalog, Change, Command, Deletion, Entry, Event, Refusal, Sample, Samples, Sequence,
+    SignalId, Timestamp, decide,
 };
 
 /// Most rows that one group takes.
@@ -321,7 +322,10 @@ impl Committer {
                     }
                     self.shared.last_values.append(entry.sequence, samples);
                 }
-                Event::Change(_) => self.changes_since_snapshot += 1,
+                Event::Change(change) => {
+                    self.changes_since_snapshot += 1;
+                    touch_last_values(&self.shared.last_values, entry.sequence, change);
+                }
             }
         }
         let through = draft.catalog.manifest.through;
@@ -395,9 +399,33 @@ impl Committer {
 }
 
 /// Name of the last values' snapshot.
-pub(crate) const LAST_VALUES: &str = "last-values";
+pub(crate) const LAST_VALUES: &str = "last-values.2";
+/// Name of the last values' snapshot in its first version.
+pub(crate) const LAST_VALUES_1: &str = "last-values";
 /// Name of the catalog's snapshot.
 pub(crate) const CATALOG: &str = "catalog";
+
+/// Deletions and what takes them back may change which sample of a signal is the newest.
+pub(crate) fn touch_last_values(last: &LastValues, sequence: Sequence, change: &Change) {
+    match change {
+        Change::SamplesDeleted { signal, from, to, .. } => {
+            let deletion = Deletion { sequence, from: from.micros(), to: to.micros() };
+            last.delete(*signal, &deletion);
+        }
+        Change::SamplesRestored { signal, .. } => last.unsettle(*signal),
+        Change::SignalDefined(_)
+        | Change::SignalChanged(_)
+        | Change::SignalRetired(_)
+        | Change::SourceDefined(_)
+        | Change::SourceChanged(_)
+        | Change::SourceRetired { .. }
+        | Change::ScanClassDefined(_)
+        | Change::UserDefined(_)
+        | Change::UserPasswordChanged(_)
+        | Change::SegmentsCommitted { .. }
+        | Change::SegmentsMerged { .. } => {}
+    }
+}
 
 fn refuse(request: Request, reason: &Arc<str>) {
     match request {

@@ -24,7 +24,7 @@ mod tail;
 mod time;
 mod value;
 
-pub use catalog::{Catalog, Manifest};
+pub use catalog::{Catalog, Deletion, Manifest};
 pub use committer::{AppendError, SubmitError, Submitted};
 pub use decide::{
     Command, NAME_BYTES_MAX, Refusal, SCAN_PERIOD_MS_MAX, SCAN_PERIOD_MS_MIN, decide,

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::codec::{self, DecodeError};
-use crate::committer::{CATALOG, LAST_VALUES};
+use crate::committer::{CATALOG, LAST_VALUES, LAST_VALUES_1, touch_last_values};
 use crate::last::LastValues;
 use crate::state::{LogOptions, Shared, Snapshot};
 use crate::store::Store;
 use crate::tail::Tail;
-use crate::{Catalog, Clock, Event, Sequence, Timestamp, snapshot};
+use crate::{Catalog, Change, Clock, Event, Sequence, Timestamp, snapshot};
 
 /// Version of the data folder that this ParX writes and reads.
 pub const FOLDER_VERSION: u32 = 1;
@@ -78,6 +78,7 @@ pub(crate) fn open(options: LogOptions, clock: Arc<dyn Clock>) -> Result<Opened,
     let changes_since_snapshot = fold.changes(&store)?;
     let last_values = LastValues::default();
     let tails = fold.samples(&store, &last_values, clock.now())?;
+    fold.touched.iter().for_each(|(at, change)| touch_last_values(&last_values, *at, change));
     fold.check_dense()?;
     let producers = store.batches()?.into_iter();
     let producers = producers.map(|b| (b.producer, (b.epoch, b.sequence))).collect();
@@ -117,6 +118,8 @@ struct Fold {
     recorded_at: Timestamp,
     /// Sequences behind what segments hold, to be found dense (L1).
     seen: Vec<Sequence>,
+    /// Changes behind what segments hold.
+    touched: Vec<(Sequence, Arc<Change>)>,
 }
 
 impl Fold {
@@ -128,7 +131,7 @@ impl Fold {
         }
         let catalog = catalog.map_or_else(Catalog::default, Arc::unwrap_or_clone);
         let last = catalog.sequence;
-        Ok(Fold { catalog, last, recorded_at: Timestamp::MIN, seen: Vec::new() })
+        Ok(Fold { catalog, last, recorded_at: Timestamp::MIN, seen: vec![], touched: vec![] })
     }
 
     /// Folds the changes behind the snapshot; answers how many. Reads from where the segments end,
@@ -143,9 +146,9 @@ impl Fold {
             for (sequence, bytes) in chunk {
                 let entry = codec::decode(sequence, &bytes)?;
                 self.see(sequence, entry.recorded_at);
-                if let Event::Change(change) = &entry.event
-                    && sequence > folded
-                {
+                let Event::Change(change) = &entry.event else { continue };
+                self.touched.push((sequence, change.clone()));
+                if sequence > folded {
                     self.catalog.apply(sequence, change);
                     count += 1;
                 }
@@ -165,6 +168,11 @@ impl Fold {
             && let Some((at, bytes)) = bytes.split_first_chunk::<8>()
         {
             last_values.restore(Sequence(u64::from_be_bytes(*at)), bytes)?;
+        } else if let Some(bytes) = store.snapshot(LAST_VALUES_1)?
+            && let Some((at, bytes)) = bytes.split_first_chunk::<8>()
+        {
+            let at = Sequence(u64::from_be_bytes(*at));
+            last_values.restore(at, &LastValues::from_version_1(bytes))?;
         }
         let epochs = store.epochs();
         let mut tails: Vec<Arc<Tail>> = Vec::new();

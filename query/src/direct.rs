@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use parx_compactor::{Wanted, append_range};
+use parx_compactor::{Versions, Wanted, append_range};
 use parx_log::{Rows, SignalId, Snapshot, Timestamp};
 
 use crate::reader::Reading;
@@ -63,7 +63,10 @@ impl Engine {
             let (from, to) = reading.times;
             let snapshot = &reading.snapshot;
             let mut rows = match from.checked_sub(1) {
-                Some(end) => parx_compactor::last_until(&store, snapshot, signal, end)?,
+                Some(end) => {
+                    let versions = Versions::Newest;
+                    parx_compactor::last_until(&store, snapshot, signal, end, versions)?
+                }
                 None => Rows::default(),
             };
             let mut thinner = Thinner::new(from, to, width);
@@ -86,7 +89,7 @@ impl Engine {
             snapshot,
             store: self.store().clone(),
             times: (from.micros(), to.micros()),
-            history: false,
+            versions: Versions::Newest,
             wanted: Wanted::ALL,
             backwards: false,
         }

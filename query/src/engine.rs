@@ -10,16 +10,18 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::setup_pg_catalog;
-use parx_compactor::SegmentStore;
+use parx_compactor::{SegmentStore, Versions};
 use parx_log::{Log, Snapshot};
 
 use crate::functions::shared_functions;
 use crate::index::SignalIndex;
+use crate::past::Past;
 use crate::samples::SamplesTable;
 use crate::session::Session;
 use crate::system::{EventsTable, SystemTable};
+use crate::versions::Tables;
 use crate::yielding::GiveWay;
-use crate::{ErrorKind, QueryError};
+use crate::{AsOf, ErrorKind, QueryError};
 
 /// The database's name in SQL.
 pub const DATABASE: &str = "parx";
@@ -45,6 +47,7 @@ impl Default for Limits {
 struct Inner {
     log: Log,
     store: SegmentStore,
+    past: Past,
     template: SessionState,
 }
 
@@ -62,7 +65,8 @@ impl Engine {
         let catalog = context
             .catalog(DATABASE)
             .ok_or_else(|| QueryError::new(ErrorKind::Internal, "the engine has no catalog"))?;
-        register_tables(catalog.as_ref(), &log, &store)?;
+        let past = Past::new(log.clone(), store.clone());
+        register_tables(catalog.as_ref(), &log, &store, &past)?;
         setup_pg_catalog(&context, DATABASE, EmptyContextProvider)
             .map_err(|error| QueryError::from(*error))?;
         for function in shared_functions() {
@@ -71,7 +75,7 @@ impl Engine {
         let template = SessionStateBuilder::new_from_existing(context.state())
             .with_physical_optimizer_rule(Arc::new(GiveWay))
             .build();
-        Ok(Engine(Arc::new(Inner { log, store, template })))
+        Ok(Engine(Arc::new(Inner { log, store, past, template })))
     }
 
     /// A session of `user`.
@@ -82,6 +86,15 @@ impl Engine {
     /// One consistent view of now, for queries that are to see the same (Q1).
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.log.snapshot()
+    }
+
+    /// What `now` was at an earlier place of the log. One behind `now` is refused.
+    pub async fn as_of(
+        &self,
+        now: Arc<Snapshot>,
+        as_of: AsOf,
+    ) -> Result<Arc<Snapshot>, QueryError> {
+        self.0.past.of(now, as_of).await
     }
 
     /// The log.
@@ -116,15 +129,16 @@ fn register_tables(
     catalog: &dyn CatalogProvider,
     log: &Log,
     store: &SegmentStore,
+    past: &Past,
 ) -> Result<(), QueryError> {
     let schema = Arc::new(MemorySchemaProvider::new());
     let index = Arc::new(SignalIndex::default());
-    let samples = |history| -> Arc<dyn TableProvider> {
-        Arc::new(SamplesTable::new(log.clone(), store.clone(), index.clone(), history))
+    let samples = |versions| -> Arc<dyn TableProvider> {
+        Arc::new(SamplesTable::new(log.clone(), store.clone(), index.clone(), versions))
     };
     let tables: [(&str, Arc<dyn TableProvider>); 5] = [
-        ("samples", samples(false)),
-        ("samples_history", samples(true)),
+        ("samples", samples(Versions::Newest)),
+        ("samples_history", samples(Versions::All)),
         ("signals", Arc::new(SystemTable::signals(log.clone()))),
         ("sources", Arc::new(SystemTable::sources(log.clone()))),
         ("events", Arc::new(EventsTable::new(log.clone()))),
@@ -132,6 +146,7 @@ fn register_tables(
     for (name, table) in tables {
         schema.register_table(name.to_owned(), table)?;
     }
-    catalog.register_schema(SCHEMA, schema)?;
+    let tables = Tables { present: schema, past: past.clone() };
+    catalog.register_schema(SCHEMA, Arc::new(tables))?;
     Ok(())
 }

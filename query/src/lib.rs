@@ -5,6 +5,7 @@
 //! stands here under our own names or is exported again.
 
 mod backwards;
+mod dialect;
 mod direct;
 mod engine;
 mod error;
@@ -12,6 +13,7 @@ mod functions;
 mod index;
 mod output;
 mod parse;
+mod past;
 mod prune;
 mod reader;
 mod samples;
@@ -20,6 +22,7 @@ mod session;
 mod statement;
 mod system;
 mod thin;
+mod versions;
 mod yielding;
 
 pub use datafusion::arrow;
@@ -30,6 +33,6 @@ pub use direct::Window;
 pub use engine::{DATABASE, Engine, Limits, SCHEMA};
 pub use error::{ErrorKind, QueryError};
 pub use parse::{DEPTH_MAX, Parsed, StatementKind, parse};
-pub use samples::samples_schema;
+pub use past::{AsOf, CATALOGS_PAST_MAX};
 pub use session::Session;
 pub use statement::{RowStream, Statement};

@@ -23,6 +23,9 @@ use parx_query::{Engine, ErrorKind, Limits, QueryError, ScalarValue, Session};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+#[path = "query/model.rs"]
+mod model;
+
 const DAY: i64 = 86_400_000_000;
 const START: i64 = 20_000 * DAY;
 
@@ -56,6 +59,23 @@ impl Plant {
         let limits = CompactorLimits { merge_files: 2, ..CompactorLimits::default() };
         let store = SegmentStore::new(self.folder.path());
         Compactor::new(self.log.clone(), store, limits).pass(true).await.unwrap();
+    }
+
+    /// Stops and starts again over what lies in the folder: over a copy of it, for an engine's tables
+    /// know each other and keep the log until the process ends.
+    async fn reopen(&mut self) {
+        let log = self.log.clone();
+        tokio::task::spawn_blocking(move || log.close()).await.unwrap();
+        let folder = TempDir::new().unwrap();
+        let from = self.folder.path().join(".");
+        let mut copy = std::process::Command::new("cp");
+        copy.args(["-a", "--sparse=always"]);
+        assert!(copy.arg(from).arg(folder.path()).status().unwrap().success());
+        self.log = open(folder.path());
+        let store = SegmentStore::new(folder.path());
+        self.engine = Engine::new(self.log.clone(), store, Limits::default()).unwrap();
+        self.session = self.engine.session("ann");
+        self.folder = folder;
     }
 
     async fn ask(&self, sql: &str) -> Result<Vec<Vec<String>>, QueryError> {
