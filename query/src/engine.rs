@@ -18,6 +18,7 @@ use crate::index::SignalIndex;
 use crate::samples::SamplesTable;
 use crate::session::Session;
 use crate::system::{EventsTable, SystemTable};
+use crate::tables::table_functions;
 use crate::yielding::GiveWay;
 use crate::{ErrorKind, QueryError};
 
@@ -46,6 +47,8 @@ struct Inner {
     log: Log,
     store: SegmentStore,
     template: SessionState,
+    /// How many threads one query reads with.
+    width: usize,
 }
 
 /// Answers queries. Cheap to clone; clones share everything.
@@ -68,10 +71,13 @@ impl Engine {
         for function in shared_functions() {
             context.register_udf(function);
         }
+        for (name, function) in table_functions() {
+            context.register_udtf(name, function);
+        }
         let template = SessionStateBuilder::new_from_existing(context.state())
             .with_physical_optimizer_rule(Arc::new(GiveWay))
             .build();
-        Ok(Engine(Arc::new(Inner { log, store, template })))
+        Ok(Engine(Arc::new(Inner { log, store, template, width: limits.partitions })))
     }
 
     /// A session of `user`.
@@ -92,6 +98,10 @@ impl Engine {
     /// The segments.
     pub fn store(&self) -> &SegmentStore {
         &self.0.store
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.0.width
     }
 
     pub(crate) fn template(&self) -> &SessionState {

@@ -12,10 +12,10 @@ use parx_log::{Log, Snapshot};
 
 use crate::engine::Engine;
 use crate::functions::session_functions;
-use crate::{Parsed, QueryError, Statement};
+use crate::{ErrorKind, Parsed, QueryError, Statement};
 
-/// The snapshot that a query sees, on its way through the planner.
-struct View(Arc<Snapshot>);
+/// The snapshot that a query sees and the engine that answers it, on their way through the planner.
+struct View(Arc<Snapshot>, Engine);
 
 /// The snapshot of the query that is being planned.
 pub(crate) fn snapshot(planning: &dyn Planning, log: &Log) -> Arc<Snapshot> {
@@ -23,6 +23,13 @@ pub(crate) fn snapshot(planning: &dyn Planning, log: &Log) -> Arc<Snapshot> {
         Some(view) => view.0.clone(),
         None => log.snapshot(),
     }
+}
+
+/// The engine that answers the query that is being planned.
+pub(crate) fn engine(planning: &dyn Planning) -> Result<Engine, QueryError> {
+    let view = planning.config().get_extension::<View>();
+    let view = view.ok_or_else(|| QueryError::new(ErrorKind::Internal, "a plan has no engine"))?;
+    Ok(view.1.clone())
 }
 
 /// A client's session. Cheap to clone; clones are the same session.
@@ -73,7 +80,7 @@ impl Session {
         match parsed.as_slice() {
             [one] => self.prepare(one, &[]).await.map_err(|error| error.locate(sql)),
             _ => Err(QueryError::new(
-                crate::ErrorKind::Syntax,
+                ErrorKind::Syntax,
                 format!("{} statements where one is expected", parsed.len()),
             )),
         }
@@ -88,7 +95,7 @@ impl Session {
     /// The planner's state for a query that sees `snapshot`; "now" is the present.
     pub(crate) fn state(&self, snapshot: Arc<Snapshot>) -> SessionState {
         let mut state = self.state.read().clone();
-        state.config_mut().set_extension(Arc::new(View(snapshot)));
+        state.config_mut().set_extension(Arc::new(View(snapshot, self.engine.clone())));
         state.mark_start_execution();
         state
     }
