@@ -322,10 +322,7 @@ impl Committer {
                     }
                     self.shared.last_values.append(entry.sequence, samples);
                 }
-                Event::Change(change) => {
-                    self.changes_since_snapshot += 1;
-                    touch_last_values(&self.shared.last_values, entry.sequence, change);
-                }
+                Event::Change(_) => self.changes_since_snapshot += 1,
             }
         }
         let through = draft.catalog.manifest.through;
@@ -338,6 +335,12 @@ impl Committer {
             tails,
         }));
         let entries = std::mem::take(&mut draft.entries);
+        // Behind the snapshot, so that whoever sees a signal unsettled sees the deletion too.
+        for entry in &entries {
+            if let Event::Change(change) = &entry.event {
+                touch_last_values(&self.shared.last_values, entry.sequence, change);
+            }
+        }
         // Nobody listening is not an error.
         let _ = self.shared.groups.send(Arc::new(Group { entries, last: draft.sequence }));
         self.let_go(dropped);

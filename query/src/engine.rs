@@ -19,6 +19,7 @@ use crate::past::Past;
 use crate::samples::SamplesTable;
 use crate::session::Session;
 use crate::system::{EventsTable, SystemTable};
+use crate::tables::table_functions;
 use crate::versions::Tables;
 use crate::yielding::GiveWay;
 use crate::{AsOf, ErrorKind, QueryError};
@@ -49,6 +50,8 @@ struct Inner {
     store: SegmentStore,
     past: Past,
     template: SessionState,
+    /// How many threads one query reads with.
+    width: usize,
 }
 
 /// Answers queries. Cheap to clone; clones share everything.
@@ -72,10 +75,14 @@ impl Engine {
         for function in shared_functions() {
             context.register_udf(function);
         }
+        for (name, function) in table_functions() {
+            context.register_udtf(name, function);
+        }
         let template = SessionStateBuilder::new_from_existing(context.state())
             .with_physical_optimizer_rule(Arc::new(GiveWay))
             .build();
-        Ok(Engine(Arc::new(Inner { log, store, past, template })))
+        let width = limits.partitions;
+        Ok(Engine(Arc::new(Inner { log, store, past, template, width })))
     }
 
     /// A session of `user`.
@@ -105,6 +112,10 @@ impl Engine {
     /// The segments.
     pub fn store(&self) -> &SegmentStore {
         &self.0.store
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.0.width
     }
 
     pub(crate) fn template(&self) -> &SessionState {

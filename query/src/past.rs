@@ -149,11 +149,12 @@ impl TableProvider for PastTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let now = session::snapshot(state, &self.past.log);
         let then = self.past.of(now, AsOf::Sequence(self.sequence)).await?;
+        let engine = session::engine(state)?;
         let state = state.as_any().downcast_ref::<SessionState>().cloned();
         let state = state.ok_or_else(|| {
             QueryError::new(ErrorKind::Internal, "a table of the past needs a session's state")
         })?;
-        let state = session::seeing(state, then);
+        let state = session::seeing(state, then, engine);
         self.table.scan(&state, projection, filters, limit).await
     }
 }

@@ -12,10 +12,10 @@ use parx_log::{Log, Snapshot};
 
 use crate::engine::Engine;
 use crate::functions::session_functions;
-use crate::{AsOf, Parsed, QueryError, Statement, versions};
+use crate::{AsOf, ErrorKind, Parsed, QueryError, Statement, versions};
 
-/// The snapshot that a query sees, on its way through the planner.
-struct View(Arc<Snapshot>);
+/// The snapshot that a query sees and the engine that answers it, on their way through the planner.
+struct View(Arc<Snapshot>, Engine);
 
 /// The snapshot of the query that is being planned.
 pub(crate) fn snapshot(planning: &dyn Planning, log: &Log) -> Arc<Snapshot> {
@@ -26,9 +26,20 @@ pub(crate) fn snapshot(planning: &dyn Planning, log: &Log) -> Arc<Snapshot> {
 }
 
 /// `state` for a query that sees `snapshot`.
-pub(crate) fn seeing(mut state: SessionState, snapshot: Arc<Snapshot>) -> SessionState {
-    state.config_mut().set_extension(Arc::new(View(snapshot)));
+pub(crate) fn seeing(
+    mut state: SessionState,
+    snapshot: Arc<Snapshot>,
+    engine: Engine,
+) -> SessionState {
+    state.config_mut().set_extension(Arc::new(View(snapshot, engine)));
     state
+}
+
+/// The engine that answers the query that is being planned.
+pub(crate) fn engine(planning: &dyn Planning) -> Result<Engine, QueryError> {
+    let view = planning.config().get_extension::<View>();
+    let view = view.ok_or_else(|| QueryError::new(ErrorKind::Internal, "a plan has no engine"))?;
+    Ok(view.1.clone())
 }
 
 /// A client's session. Cheap to clone; clones are the same session.
@@ -101,7 +112,7 @@ impl Session {
         match parsed.as_slice() {
             [one] => self.prepare(one, &[]).await.map_err(|error| error.locate(sql)),
             _ => Err(QueryError::new(
-                crate::ErrorKind::Syntax,
+                ErrorKind::Syntax,
                 format!("{} statements where one is expected", parsed.len()),
             )),
         }
@@ -134,7 +145,7 @@ impl Session {
 
     /// The planner's state for a query that sees `snapshot`; "now" is the present.
     pub(crate) fn state(&self, snapshot: Arc<Snapshot>) -> SessionState {
-        let mut state = seeing(self.state.read().clone(), snapshot);
+        let mut state = seeing(self.state.read().clone(), snapshot, self.engine.clone());
         state.mark_start_execution();
         state
     }

@@ -2,7 +2,12 @@
 //! samples over ten years, corrections, deletions taken back or not, asked as of any entry, with
 //! compaction in between.
 
-use super::*;
+use std::collections::BTreeMap;
+
+use parx_log::{Command, Quality, Sample, SignalId, Timestamp, Value};
+use proptest::prelude::*;
+
+use crate::plant::{DAY, Plant, START};
 
 const SIGNALS: u32 = 3;
 const YEAR: i64 = 365 * DAY;
