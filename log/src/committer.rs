@@ -403,8 +403,6 @@ impl Committer {
 
 /// Name of the last values' snapshot.
 pub(crate) const LAST_VALUES: &str = "last-values.2";
-/// Name of the last values' snapshot in its first version.
-pub(crate) const LAST_VALUES_1: &str = "last-values";
 /// Name of the catalog's snapshot.
 pub(crate) const CATALOG: &str = "catalog";
 

@@ -12,6 +12,8 @@ use crate::bytes::{Reader, write_varint};
 use crate::codec::{self, DecodeError};
 use crate::{Deletion, Entry, Event, Sample, Samples, Sequence, SignalId, Timestamp};
 
+/// Name of the last values' snapshot in its first version.
+pub(crate) const LAST_VALUES_1: &str = "last-values";
 /// Version of the snapshot that is written.
 const SNAPSHOT_VERSION: u8 = 2;
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::codec::{self, DecodeError};
-use crate::committer::{CATALOG, LAST_VALUES, LAST_VALUES_1, touch_last_values};
-use crate::last::LastValues;
+use crate::committer::{CATALOG, LAST_VALUES, touch_last_values};
+use crate::last::{LAST_VALUES_1, LastValues};
 use crate::state::{LogOptions, Shared, Snapshot};
 use crate::store::Store;
 use crate::tail::Tail;
