@@ -58,8 +58,8 @@ impl Condition {
     }
 
     fn plan(text: &str, state: &SessionState) -> Result<Condition, QueryError> {
-        let all = samples_schema(Versions::Newest);
-        let named = DFSchema::try_from(all.project(&COLUMNS)?)?;
+        let table = samples_schema(Versions::Newest);
+        let named = DFSchema::try_from(table.project(&COLUMNS)?)?;
         let expr = state.create_logical_expr(text, &named)?;
         let context = SimplifyContext::builder()
             .with_schema(Arc::new(named.clone()))
@@ -68,14 +68,12 @@ impl Condition {
             .build();
         let simplifier = ExprSimplifier::new(context);
         let expr = simplifier.simplify(simplifier.coerce(expr, &named)?)?;
-        let named_here = expr.column_refs();
-        let projection: Arc<[usize]> = COLUMNS
-            .into_iter()
-            .filter(|place| {
-                named_here.iter().any(|column| column.name() == all.field(*place).name())
-            })
-            .collect();
-        let schema = Arc::new(all.project(&projection)?);
+        let columns = expr.column_refs();
+        let asked = |place: &usize| {
+            columns.iter().any(|column| column.name() == table.field(*place).name())
+        };
+        let projection: Arc<[usize]> = COLUMNS.into_iter().filter(asked).collect();
+        let schema = Arc::new(table.project(&projection)?);
         let expr = state.create_physical_expr(expr, &DFSchema::try_from(schema.clone())?)?;
         match expr.data_type(&schema)? {
             DataType::Boolean | DataType::Null => {}
@@ -97,11 +95,14 @@ impl Condition {
     }
 
     /// For which rows it holds.
-    pub(crate) fn holds(&self, pieces: &Pieces) -> Result<BooleanBuffer, QueryError> {
+    pub(crate) fn holds(
+        &self,
+        pieces: &Pieces,
+        catalog: &Catalog,
+    ) -> Result<BooleanBuffer, QueryError> {
         let unrecorded = |rows: &[u64]| Ok::<_, QueryError>(vec![None; rows.len()]);
-        let nothing = Catalog::default();
         let schema = self.schema.clone();
-        let batch = output::batch(pieces, &self.projection, schema, &nothing, unrecorded)?;
+        let batch = output::batch(pieces, &self.projection, schema, catalog, unrecorded)?;
         let holds = self.expr.evaluate(&batch)?.into_array(batch.num_rows())?;
         Ok(match holds.as_boolean_opt() {
             Some(holds) if holds.null_count() > 0 => prep_null_mask_filter(holds).values().clone(),

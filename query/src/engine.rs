@@ -13,12 +13,12 @@ use datafusion_pg_catalog::setup_pg_catalog;
 use parx_compactor::{SegmentStore, Versions};
 use parx_log::{Log, Snapshot};
 
-use crate::functions::shared_functions;
+use crate::functions::{shared_functions, weighted};
 use crate::index::SignalIndex;
 use crate::past::Past;
 use crate::samples::SamplesTable;
 use crate::session::Session;
-use crate::system::{EventsTable, SystemTable};
+use crate::system::{EventsTable, SignalsTable, SystemTable};
 use crate::tables::table_functions;
 use crate::versions::Tables;
 use crate::yielding::GiveWay;
@@ -74,6 +74,9 @@ impl Engine {
             .map_err(|error| QueryError::from(*error))?;
         for function in shared_functions() {
             context.register_udf(function);
+        }
+        for function in weighted::functions() {
+            context.register_udaf(function);
         }
         for (name, function) in table_functions() {
             context.register_udtf(name, function);
@@ -150,7 +153,7 @@ fn register_tables(
     let tables: [(&str, Arc<dyn TableProvider>); 5] = [
         ("samples", samples(Versions::Newest)),
         ("samples_history", samples(Versions::All)),
-        ("signals", Arc::new(SystemTable::signals(log.clone()))),
+        ("signals", Arc::new(SignalsTable::default())),
         ("sources", Arc::new(SystemTable::sources(log.clone()))),
         ("events", Arc::new(EventsTable::new(log.clone()))),
     ];

@@ -1,8 +1,9 @@
-//! Functions of SQL that the engine adds: time in buckets, and what clients of PostgreSQL ask
-//! first.
+//! Functions of SQL that the engine adds: time in buckets, means over time, and what clients of
+//! PostgreSQL ask first.
 
 mod bucket;
 pub(crate) mod interval;
+pub(crate) mod weighted;
 
 use std::sync::Arc;
 

@@ -4,16 +4,18 @@
 use std::time::Duration;
 
 use parx_compactor::Between;
-use parx_log::{Quality, Sample, SignalId, Timestamp, Value};
-use parx_query::{Aligned, ErrorKind, Steps};
+use parx_log::{Command, Quality, Sample, SignalId, Timestamp, Value};
+use parx_query::{Aligned, AsOf, ErrorKind, Steps};
 use proptest::prelude::*;
 
 use crate::plant::{Plant, START, row};
 
-/// What happens to the plant: rows of signal, second, quarters and kind, or a compaction.
+/// What happens to the plant: rows of signal, slot, quarters and kind, a deletion of a signal's
+/// slots, or a compaction.
 #[derive(Clone, Debug)]
 enum Step {
     Append(Vec<(u32, i64, i32, u8)>),
+    Delete(u32, i64, i64),
     Compact,
 }
 
@@ -21,8 +23,15 @@ fn step() -> impl Strategy<Value = Step> {
     let row = (1_u32..4, -100_i64..100, -400..400, 0_u8..12);
     prop_oneof![
         3 => prop::collection::vec(row, 1..40).prop_map(Step::Append),
+        1 => (1_u32..4, -100_i64..100, 0_i64..20).prop_map(|(s, f, n)| Step::Delete(s, f, f + n)),
         1 => Just(Step::Compact),
     ]
+}
+
+/// Steps, and which entry of the log the questions are asked as of.
+fn history() -> impl Strategy<Value = (Vec<Step>, Option<prop::sample::Index>)> {
+    let as_of = prop::option::weighted(0.3, any::<prop::sample::Index>());
+    (prop::collection::vec(step(), 1..9), as_of)
 }
 
 /// Two hours apart, so that the history spans days.
@@ -39,24 +48,42 @@ fn sample((signal, slot, quarters, kind): (u32, i64, i32, u8)) -> Sample {
     }
 }
 
-async fn plant(steps: &[Step]) -> Plant {
+/// A plant to which all this has happened.
+async fn plant((steps, as_of): &(Vec<Step>, Option<prop::sample::Index>)) -> Plant {
     let plant = Plant::new(3).await;
+    let defined = plant.log.snapshot().sequence.0;
     for step in steps {
         match step {
             Step::Append(rows) => {
                 plant.append(rows.iter().copied().map(sample).collect()).await;
             }
+            Step::Delete(signal, from, to) => {
+                let slot = |slot: &i64| Timestamp::from_micros(START + slot * SLOT);
+                let tag = TAGS[*signal as usize - 1].to_owned();
+                let reason = "a test".to_owned();
+                let (from, to) = (slot(from), slot(to));
+                let delete = Command::DeleteSamples { tag, from, to, reason };
+                plant.log.submit("ann".into(), delete).await.unwrap();
+            }
             Step::Compact => plant.compact().await,
         }
     }
+    if let Some(as_of) = as_of {
+        let since = plant.log.snapshot().sequence.0 - defined + 1;
+        let sequence = defined + as_of.index(since as usize) as u64;
+        plant.session.set_as_of(Some(AsOf::Sequence(parx_log::Sequence(sequence))));
+    }
     plant
 }
+
+/// Two hours in microseconds.
+const SLOT: i64 = 7_200_000_000;
 
 const TAGS: [&str; 3] = ["plant/line1/signal1", "plant/line0/signal2", "plant/line1/signal3"];
 
 /// Text of a time so many slots after the start.
 fn at(slot: i64) -> String {
-    Timestamp::from_micros(START + slot * 7_200_000_000).to_string()
+    Timestamp::from_micros(START + slot * SLOT).to_string()
 }
 
 fn in_a_runtime(work: impl Future<Output = ()>) {
@@ -72,13 +99,13 @@ proptest! {
 
     #[test]
     fn q2_buckets_are_what_group_by_gives(
-        steps in prop::collection::vec(step(), 1..8),
+        history in history(),
         from in -100_i64..100,
         length in 1_i64..120,
         count in 1_i64..9,
     ) {
         in_a_runtime(async {
-            let plant = plant(&steps).await;
+            let plant = plant(&history).await;
             let (start, end) = (at(from), at(from + length * count));
             let own = format!(
                 "SELECT * FROM buckets('{}, {}', '{start}', '{end}', {count}) ORDER BY 1, 2",
@@ -100,14 +127,14 @@ proptest! {
 
     #[test]
     fn q2_aligned_values_are_the_last_ones_of_plain_sql(
-        steps in prop::collection::vec(step(), 1..8),
+        history in history(),
         from in -100_i64..100,
         count in 0_i64..40,
         step in 1_i64..12,
         held in 1_i64..60,
     ) {
         in_a_runtime(async {
-            let plant = plant(&steps).await;
+            let plant = plant(&history).await;
             let (start, end) = (at(from), at(from + count));
             let tags = TAGS.join(",");
             let own = format!(
@@ -140,13 +167,13 @@ proptest! {
 
     #[test]
     fn q2_runs_are_the_islands_of_plain_sql(
-        steps in prop::collection::vec(step(), 1..8),
+        history in history(),
         from in -100_i64..0,
         length in 0_i64..200,
         limit in -90..90,
     ) {
         in_a_runtime(async {
-            let plant = plant(&steps).await;
+            let plant = plant(&history).await;
             let (start, end, tag) = (at(from), at(from + length), TAGS[1]);
             let holds = [
                 format!("value > {limit}"),
@@ -166,6 +193,61 @@ proptest! {
                 );
                 let (own, plain) = (plant.ask(&own).await.unwrap(), plant.ask(&plain).await.unwrap());
                 assert_eq!(own, plain, "Q2: {holds}");
+            }
+        });
+    }
+
+    #[test]
+    fn q2_time_averages_are_those_of_plain_windows(history in history(), width in 1_i64..40) {
+        in_a_runtime(async {
+            let plant = plant(&history).await;
+            let bucket = format!("time_bucket('{width} hours', time)");
+            let own = format!(
+                "SELECT signal, {bucket}, time_average(value, time), integral(value, time), \
+                 time_average(value, time, 'sloped'), integral(value, time, 'sloped') \
+                 FROM samples GROUP BY 1, 2 ORDER BY 1, 2"
+            );
+            let plain = format!(
+                "SELECT signal, bucket, \
+                 coalesce(sum(value * lasts) / sum(lasts), last_value(value ORDER BY time)), \
+                 coalesce(sum(value * lasts), min(value) * 0), \
+                 coalesce(sum((value + coalesce(next, value)) / 2 * lasts) / sum(lasts), \
+                 last_value(value ORDER BY time)), \
+                 coalesce(sum((value + coalesce(next, value)) / 2 * lasts), min(value) * 0) FROM (\
+                 SELECT signal, bucket, time, value, CASE WHEN value IS NOT NULL THEN \
+                 EXTRACT(EPOCH FROM lead(time) OVER w) - EXTRACT(EPOCH FROM time) END AS lasts, \
+                 lead(value) OVER w AS next FROM (SELECT *, {bucket} AS bucket FROM samples) \
+                 WINDOW w AS (PARTITION BY signal, bucket ORDER BY time)) \
+                 GROUP BY 1, 2 ORDER BY 1, 2"
+            );
+            let (own, plain) = (plant.ask(&own).await.unwrap(), plant.ask(&plain).await.unwrap());
+            assert_eq!(own.len(), plain.len(), "Q2");
+            for (own, plain) in own.iter().zip(&plain) {
+                assert_eq!(own[..2], plain[..2], "Q2");
+                for (own_number, number) in own[2..].iter().zip(&plain[2..]) {
+                    let parsed = (own_number.parse::<f64>(), number.parse::<f64>());
+                    match parsed {
+                        (Ok(a), Ok(b)) if (a - b).abs() <= 1e-9 * a.abs().max(1.0) => {}
+                        _ => assert_eq!(own_number, number, "Q2: {own:?} {plain:?}"),
+                    }
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn q1_the_table_of_signals_has_the_last_samples(history in history()) {
+        in_a_runtime(async {
+            let plant = plant(&history).await;
+            for round in 0..2 {
+                let own = "SELECT tag, last_time, last_value, last_value_text, last_quality, \
+                           last_sequence FROM signals WHERE last_time IS NOT NULL ORDER BY 1";
+                let plain = "SELECT signal, time, value, value_text, quality, sequence FROM (\
+                             SELECT *, row_number() OVER (PARTITION BY signal ORDER BY time DESC) \
+                             AS place FROM samples) WHERE place = 1 ORDER BY 1";
+                let (own, plain) = (plant.ask(own).await.unwrap(), plant.ask(plain).await.unwrap());
+                assert_eq!(own, plain, "Q1, round {round}");
+                plant.compact().await;
             }
         });
     }
@@ -274,6 +356,19 @@ async fn a_wrong_argument_is_named() {
         (format!("runs('{tag}', {day}, '(SELECT true)')"), "the condition"),
         (format!("runs('{tag}', {day}, 'max(value) > 1')"), "the condition"),
     ];
+    let aggregates = [
+        ("time_average(value, time, 'curved')", "'stepped' or 'sloped'"),
+        ("time_average(value)", "it takes a value and a time"),
+        ("integral(status, time)", "a value of type Utf8"),
+        ("integral(value, signal)", "a time of type Utf8"),
+        ("time_average(DISTINCT value, time)", "DISTINCT has no meaning"),
+    ];
+    plant.append(vec![row(1, 0, 1.0)]).await;
+    for (call, complaint) in aggregates {
+        let error = plant.ask(&format!("SELECT {call} FROM samples")).await.unwrap_err();
+        assert!(error.message.contains(complaint), "{call}: {error:?}");
+        assert_ne!(error.kind, ErrorKind::Internal, "{call}: {error:?}");
+    }
     for (call, complaint) in table {
         let error = plant.ask(&format!("SELECT * FROM {call}")).await.unwrap_err();
         assert!(error.message.contains(complaint), "{call}: {error:?}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use parx_compactor::{State, Wanted, last_until};
+use parx_compactor::{State, last_until};
 use parx_log::{Rows, SignalId, Snapshot, Timestamp, Value};
 
 use crate::grid::reach;
@@ -70,8 +70,7 @@ impl Engine {
             return Err(QueryError::new(ErrorKind::OutOfRange, message)
                 .hint("take a longer step, a shorter time or fewer signals"));
         }
-        let reading =
-            Reading { wanted: Wanted::ALL, ..self.before(snapshot, steps.from, steps.to) };
+        let reading = self.before(snapshot, steps.from, steps.to);
         let work = move |(signal, text), asker: &Asker| match text {
             false => Ok(Aligned::Numbers(column(&reading, signal, (steps, held), number, asker)?)),
             true => Ok(Aligned::Texts(column(&reading, signal, (steps, held), word, asker)?)),
@@ -92,13 +91,8 @@ fn column<T: Clone>(
     if column.left() > 0
         && let Some(before) = steps.from.micros().checked_sub(1)
     {
-        column.push(&last_until(
-            &reading.store,
-            &reading.snapshot,
-            signal,
-            before,
-            reading.versions,
-        )?);
+        let Reading { store, snapshot, versions, .. } = reading;
+        column.push(&last_until(store, snapshot, signal, before, *versions)?);
     }
     for block in reading.blocks(signal) {
         asker.check()?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::{Stream, TryStreamExt};
-use parx_compactor::{Fold, Wanted};
+use parx_compactor::Fold;
 use parx_log::{Rows, SignalId, Snapshot, Timestamp};
 
 use crate::grid::{Grid, reach};
@@ -49,7 +49,7 @@ impl Engine {
             let message = format!("{count} buckets; there can be 1 to {BUCKETS_MAX}");
             return Err(QueryError::new(ErrorKind::OutOfRange, message));
         }
-        let reading = Reading { wanted: Wanted::ALL, ..self.before(snapshot, from, to) };
+        let reading = self.before(snapshot, from, to);
         let grid = Grid::new(from.micros(), to.micros(), count);
         let fold = move |signal, asker: &Asker| folds(&reading, signal, |t| grid.bounds(t), asker);
         Ok(spread(signals, self.width(), fold))

@@ -53,7 +53,7 @@ fn runs(
     for block in reading.blocks(signal.id) {
         asker.check()?;
         let pieces = vec![(signal.clone(), block?)];
-        let holds = condition.holds(&pieces)?;
+        let holds = condition.holds(&pieces, &reading.snapshot.catalog)?;
         pieces.iter().for_each(|(_, rows)| runs.push(&rows.times, &holds));
         if runs.done.len() > RUNS_MAX {
             let message = format!("there are more than {RUNS_MAX} runs");
