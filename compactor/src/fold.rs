@@ -136,19 +136,28 @@ impl Fold {
 
     /// Takes the next rows. As `push` one after another, but for the rounding of sums.
     pub fn push_rows(&mut self, rows: &Rows, range: Range<usize>) {
+        let qualities = rows.qualities.get(range.clone()).unwrap_or_default();
+        self.push_judged(rows, range, qualities);
+    }
+
+    /// Takes the next rows as if all were good.
+    pub fn push_numbers(&mut self, rows: &Rows, range: Range<usize>) {
+        self.push_judged(rows, range, &[]);
+    }
+
+    /// Takes the next rows; one without a quality is good.
+    fn push_judged(&mut self, rows: &Rows, range: Range<usize>, qualities: &[u32]) {
         let times = rows.times.get(range.clone()).unwrap_or_default();
         let bits = rows.bits.get(range.clone()).unwrap_or_default();
-        let kinds = rows.kinds.get(range.clone()).unwrap_or_default();
-        let qualities = rows.qualities.get(range).unwrap_or_default();
-        match dense::fold(times, bits, kinds, qualities) {
-            Some(fold) => *self = self.join(&fold),
-            None => {
-                for (((time, bits), kind), quality) in
-                    times.iter().zip(bits).zip(kinds).zip(qualities)
-                {
-                    self.push(*time, number(*kind, *bits), Quality(*quality));
-                }
-            }
+        let kinds = rows.kinds.get(range).unwrap_or_default();
+        if let Some(fold) = dense::fold(times, bits, kinds, qualities) {
+            *self = self.join(&fold);
+            return;
+        }
+        let mut qualities = qualities.iter().map(|quality| Quality(*quality));
+        for ((time, bits), kind) in times.iter().zip(bits).zip(kinds) {
+            let quality = qualities.next().unwrap_or(Quality::GOOD);
+            self.push(*time, number(*kind, *bits), quality);
         }
     }
 

@@ -14,6 +14,7 @@ use parx_compactor::{SegmentStore, Versions};
 use parx_log::{Log, Snapshot};
 
 use crate::functions::{shared_functions, weighted};
+use crate::groups::GroupSamples;
 use crate::index::SignalIndex;
 use crate::past::Past;
 use crate::samples::SamplesTable;
@@ -81,8 +82,12 @@ impl Engine {
         for (name, function) in table_functions() {
             context.register_udtf(name, function);
         }
-        let template = SessionStateBuilder::new_from_existing(context.state())
-            .with_physical_optimizer_rule(Arc::new(GiveWay))
+        let state = context.state();
+        let mut rules = state.physical_optimizers().to_vec();
+        rules.insert(0, Arc::new(GroupSamples));
+        rules.push(Arc::new(GiveWay));
+        let template = SessionStateBuilder::new_from_existing(state)
+            .with_physical_optimizer_rules(rules)
             .build();
         let width = limits.partitions;
         Ok(Engine(Arc::new(Inner { log, store, past, template, width })))

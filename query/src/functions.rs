@@ -1,7 +1,7 @@
 //! Functions of SQL that the engine adds: time in buckets, means over time, and what clients of
 //! PostgreSQL ask first.
 
-mod bucket;
+pub(crate) mod bucket;
 pub(crate) mod interval;
 pub(crate) mod weighted;
 

@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod functions;
 mod grid;
+mod groups;
 mod index;
 mod output;
 mod parse;

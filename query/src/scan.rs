@@ -64,6 +64,21 @@ impl SignalScan {
         Ok(SignalScan { reading, parts, projection, schema, limit, properties })
     }
 
+    /// What is read.
+    pub(crate) fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
+    /// The signals of all partitions.
+    pub(crate) fn signals(&self) -> impl Iterator<Item = &Arc<Signal>> {
+        self.parts.iter().flatten()
+    }
+
+    /// Which columns of samples its own are.
+    pub(crate) fn projection(&self) -> &Arc<[usize]> {
+        &self.projection
+    }
+
     /// True if each partition has the rows of one signal.
     fn is_single(&self) -> bool {
         self.parts.iter().all(|signals| signals.len() <= 1)

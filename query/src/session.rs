@@ -6,6 +6,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::catalog::Session as Planning;
 use datafusion::execution::SessionState;
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::prelude::SessionConfig;
 use datafusion::sql::sqlparser::ast;
 use parking_lot::RwLock;
 use parx_log::{Log, Snapshot};
@@ -37,7 +38,12 @@ pub(crate) fn seeing(
 
 /// The engine that answers the query that is being planned.
 pub(crate) fn engine(planning: &dyn Planning) -> Result<Engine, QueryError> {
-    let view = planning.config().get_extension::<View>();
+    engine_of(planning.config())
+}
+
+/// The engine that answers the query that has this configuration.
+pub(crate) fn engine_of(config: &SessionConfig) -> Result<Engine, QueryError> {
+    let view = config.get_extension::<View>();
     let view = view.ok_or_else(|| QueryError::new(ErrorKind::Internal, "a plan has no engine"))?;
     Ok(view.1.clone())
 }

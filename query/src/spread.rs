@@ -26,6 +26,17 @@ impl Asker {
     }
 }
 
+/// Waits for an answer, until it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(Arc<()>);
+
+impl Waiting {
+    /// By whom the work can see whether somebody waits.
+    pub(crate) fn asker(&self) -> Asker {
+        Asker(Arc::downgrade(&self.0))
+    }
+}
+
 /// What `work` makes of each of `items`, `width` at a time.
 pub(crate) fn spread<I, T, W>(
     items: Vec<I>,
@@ -44,9 +55,9 @@ where
         let part: Vec<I> = items.by_ref().take(size).collect();
         (!part.is_empty()).then_some(part)
     });
-    let (work, waiting) = (Arc::new(work), Arc::new(()));
+    let (work, waiting) = (Arc::new(work), Waiting::default());
     let done = move |part: Vec<I>| {
-        let (work, asker) = (work.clone(), Asker(Arc::downgrade(&waiting)));
+        let (work, asker) = (work.clone(), waiting.asker());
         blocking(move || part.into_iter().map(|item| work(item, &asker)).collect())
     };
     let parts = stream::iter(parts).map(done).buffered(width);

@@ -86,6 +86,45 @@ fn at(slot: i64) -> String {
     Timestamp::from_micros(START + slot * SLOT).to_string()
 }
 
+/// By what is grouped, and what is told. Sums are exact, for values are quarters.
+const GROUPS: [(&str, &str); 13] = [
+    ("", "count(*), count(value), min(value), max(value), sum(value), avg(value)"),
+    ("", "min(time), max(time), count(time)"),
+    ("signal, ", "count(*), sum(value)"),
+    ("signal, ", "last_value(value ORDER BY time)"),
+    ("signal_id, ", "max(time), last_value(value ORDER BY time)"),
+    (
+        "signal_id, ",
+        "first_value(value ORDER BY time), first_value(value ORDER BY time DESC), \
+         last_value(value ORDER BY time DESC), last_value(value ORDER BY time)",
+    ),
+    (
+        "signal, ",
+        "first_value(value ORDER BY time) IGNORE NULLS, \
+         last_value(value ORDER BY time) IGNORE NULLS",
+    ),
+    ("signal, time_bucket('9 hours', time), ", "count(*), min(value), max(value), avg(value)"),
+    (
+        "signal_id, time_bucket('1 month', time), ",
+        "time_average(value, time), integral(value, time, 'sloped'), count(value), max(time)",
+    ),
+    ("time_bucket('5 hours', time, '2024-10-01'::timestamptz), signal, ", "sum(value), count(*)"),
+    ("signal, date_trunc('day', time), ", "count(*), max(value), min(time)"),
+    ("date_bin(interval '7 hours', time), signal_id, ", "avg(value), count(value)"),
+    ("signal_id, ", "min(time), count(*), max(time)"),
+];
+
+/// Which samples are asked about.
+const FILTERS: [&str; 7] = [
+    "",
+    "WHERE $window",
+    "WHERE signal LIKE '%1/signal%' AND $window",
+    "WHERE status <> 'bad'",
+    "WHERE quality < 2147483648 AND $window",
+    "WHERE value > -10 AND signal_id <> 2",
+    "WHERE value_int IS NOT NULL OR value_text = 'word' OR status = 'uncertain'",
+];
+
 fn in_a_runtime(work: impl Future<Output = ()>) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
@@ -231,6 +270,39 @@ proptest! {
                         _ => assert_eq!(own_number, number, "Q2: {own:?} {plain:?}"),
                     }
                 }
+            }
+        });
+    }
+
+    #[test]
+    fn q2_groups_are_those_of_the_general_plan(
+        history in history(),
+        from in -100_i64..100,
+        length in 0_i64..120,
+        filter in 0_usize..FILTERS.len(),
+    ) {
+        in_a_runtime(async {
+            let plant = plant(&history).await;
+            let window = format!("time >= '{}' AND time < '{}'", at(from), at(from + length));
+            for (place, (keys, told)) in GROUPS.iter().enumerate() {
+                let filter = FILTERS[(filter + place) % FILTERS.len()].replace("$window", &window);
+                let order = match *keys {
+                    "" => "",
+                    "signal, " | "signal_id, " => "GROUP BY 1 ORDER BY 1",
+                    _ => "GROUP BY 1, 2 ORDER BY 1, 2",
+                };
+                let own = format!("SELECT {keys}{told} FROM samples {filter} {order}");
+                let plan = plant.one(&format!("EXPLAIN {own}")).await;
+                assert!(plan.contains("GroupScan"), "{own}: {plan}");
+                // What groups cannot tell makes the planner take its own way.
+                let general =
+                    format!("SELECT {keys}{told}, stddev(value) FROM samples {filter} {order}");
+                let plan = plant.one(&format!("EXPLAIN {general}")).await;
+                assert!(!plan.contains("GroupScan"), "{general}: {plan}");
+                let own = plant.ask(&own).await.unwrap();
+                let mut expected = plant.ask(&general).await.unwrap();
+                expected.iter_mut().for_each(|row| row.truncate(row.len() - 1));
+                assert_eq!(own, expected, "Q2: {general}");
             }
         });
     }

@@ -13,6 +13,8 @@ use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
+use datafusion::physical_expr::expressions::{Column, Literal};
+use datafusion::physical_plan::PhysicalExpr;
 
 use super::interval::{Length, of, parse};
 use crate::samples::time_type;
@@ -80,21 +82,8 @@ impl ScalarUDFImpl for TimeBucket {
         let [width, time, others @ ..] = args.args.as_slice() else {
             return exec_err!("time_bucket takes a width and a time");
         };
-        let width = length(width)?;
-        let origin = match others {
-            [] => None,
-            [ColumnarValue::Scalar(ScalarValue::TimestampMicrosecond(origin, _)), ..] => *origin,
-            _ => return exec_err!("the origin of time_bucket must be a constant"),
-        };
-        if width.micros < 0 || width.months < 0 || (width.micros > 0) == (width.months > 0) {
-            return exec_err!(
-                "the width of time_bucket must be positive, months or less, not both"
-            );
-        }
-        let floor = move |time: i64| match width.months {
-            0 => floor_micros(time, width.micros, origin.unwrap_or(ORIGIN)),
-            months => floor_months(time, months).unwrap_or(time),
-        };
+        let buckets = Buckets::new(length(width)?, origin(others.first())?)?;
+        let floor = move |time: i64| buckets.start(time);
         match time {
             ColumnarValue::Scalar(ScalarValue::TimestampMicrosecond(time, zone)) => {
                 let bucket = ScalarValue::TimestampMicrosecond(time.map(floor), zone.clone());
@@ -116,6 +105,65 @@ impl ScalarUDFImpl for TimeBucket {
     }
 }
 
+/// Buckets of one width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Buckets {
+    width: Length,
+    /// Where a bucket of fixed width begins.
+    origin: i64,
+}
+
+impl Buckets {
+    fn new(width: Length, origin: Option<i64>) -> Result<Buckets> {
+        if width.micros < 0 || width.months < 0 || (width.micros > 0) == (width.months > 0) {
+            return exec_err!(
+                "the width of time_bucket must be positive, months or less, not both"
+            );
+        }
+        Ok(Buckets { width, origin: origin.unwrap_or(ORIGIN) })
+    }
+
+    /// The buckets of a call whose width and origin are constants; nothing for any other, or for a
+    /// faulty one.
+    pub(crate) fn of(arguments: &[Arc<dyn PhysicalExpr>]) -> Option<Buckets> {
+        let constant = |expr: &Arc<dyn PhysicalExpr>| {
+            let value = expr.downcast_ref::<Literal>()?.value().clone();
+            Some(ColumnarValue::Scalar(value))
+        };
+        let (width, time, others) = match arguments {
+            [width, time] => (width, time, None),
+            [width, time, origin] => (width, time, Some(constant(origin)?)),
+            _ => return None,
+        };
+        time.downcast_ref::<Column>()?;
+        Buckets::new(length(&constant(width)?).ok()?, origin(others.as_ref()).ok()?).ok()
+    }
+
+    /// The start of the bucket of a time.
+    pub(crate) fn start(&self, time: i64) -> i64 {
+        self.bounds(time).0
+    }
+
+    /// The start of the bucket of a time, and that of the next.
+    pub(crate) fn bounds(&self, time: i64) -> (i64, i64) {
+        let months = |months: i64| {
+            Some((floor_months(time, months, 0)?, floor_months(time, months, months)?))
+        };
+        match self.width.months {
+            0 => bounds_micros(time, self.width.micros, self.origin),
+            width => months(width).unwrap_or((time, time.saturating_add(1))),
+        }
+    }
+}
+
+fn origin(origin: Option<&ColumnarValue>) -> Result<Option<i64>> {
+    match origin {
+        None => Ok(None),
+        Some(ColumnarValue::Scalar(ScalarValue::TimestampMicrosecond(origin, _))) => Ok(*origin),
+        Some(_) => exec_err!("the origin of time_bucket must be a constant"),
+    }
+}
+
 fn length(width: &ColumnarValue) -> Result<Length> {
     match width {
         ColumnarValue::Scalar(ScalarValue::Utf8(Some(text))) => match parse(text) {
@@ -132,17 +180,29 @@ fn length(width: &ColumnarValue) -> Result<Length> {
     }
 }
 
-fn floor_micros(time: i64, width: i64, origin: i64) -> i64 {
-    let since = i128::from(time) - i128::from(origin);
-    let width = i128::from(width);
-    let floor = i128::from(origin) + since.div_euclid(width) * width;
-    floor.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
+fn bounds_micros(time: i64, width: i64, origin: i64) -> (i64, i64) {
+    let near = || {
+        let place = time.checked_sub(origin)?.div_euclid(width);
+        let start = place.checked_mul(width)?.checked_add(origin)?;
+        Some((start, start.checked_add(width)?))
+    };
+    near().unwrap_or_else(|| bounds_micros_far(time, width, origin))
 }
 
-fn floor_months(time: i64, width: i64) -> Option<i64> {
+/// At the ends of time.
+fn bounds_micros_far(time: i64, width: i64, origin: i64) -> (i64, i64) {
+    let since = i128::from(time) - i128::from(origin);
+    let width = i128::from(width);
+    let start = i128::from(origin) + since.div_euclid(width) * width;
+    let clamp = |time: i128| time.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
+    (clamp(start), clamp(start + width))
+}
+
+/// The start of the bucket of so many months, and so many months later.
+fn floor_months(time: i64, width: i64, later: i64) -> Option<i64> {
     let date = DateTime::from_timestamp_micros(time)?.date_naive();
     let months = (i64::from(date.year()) - 2000) * 12 + i64::from(date.month0());
-    let floor = months.div_euclid(width) * width;
+    let floor = (months.div_euclid(width) * width).checked_add(later)?;
     let year = i32::try_from(2000 + floor.div_euclid(12)).ok()?;
     let month = u32::try_from(floor.rem_euclid(12)).ok()? + 1;
     let start = NaiveDate::from_ymd_opt(year, month, 1)?.and_hms_opt(0, 0, 0)?;
@@ -165,9 +225,28 @@ mod tests {
             ("1969-12-31T23:59:59Z", 60_000_000, "1969-12-31T23:59:00Z"),
         ];
         for (time, width, expected) in table {
-            assert_eq!(floor_micros(at(time), width, ORIGIN), at(expected), "{time}");
+            let (start, end) = bounds_micros(at(time), width, ORIGIN);
+            assert_eq!((start, end), (at(expected), at(expected) + width), "{time}");
         }
-        assert_eq!(floor_months(at("2026-11-25T06:07:08Z"), 1), Some(at("2026-11-01T00:00:00Z")));
-        assert_eq!(floor_months(at("1999-12-31T00:00:00Z"), 3), Some(at("1999-10-01T00:00:00Z")));
+        let table = [
+            ("2026-11-25T06:07:08Z", 1, "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"),
+            ("1999-12-31T00:00:00Z", 3, "1999-10-01T00:00:00Z", "2000-01-01T00:00:00Z"),
+        ];
+        for (time, months, start, end) in table {
+            let width = Length { months, micros: 0 };
+            let bounds = Buckets::new(width, None).unwrap().bounds(at(time));
+            assert_eq!(bounds, (at(start), at(end)), "{time}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_time_lie_in_buckets_too() {
+        for width in [1, 7, DAY, i64::MAX] {
+            for time in [i64::MIN, i64::MIN + 1, -1, 0, i64::MAX - 1] {
+                let (start, end) = bounds_micros(time, width, ORIGIN);
+                assert!(start <= time && time < end, "{width} {time}: {start} {end}");
+                assert_eq!((start, end), bounds_micros_far(time, width, ORIGIN), "{width} {time}");
+            }
+        }
     }
 }
