@@ -47,11 +47,24 @@ pub fn blocks(
     if from > to {
         return Box::new(std::iter::empty());
     }
+    let tails: Vec<Rows> = snapshot
+        .tails
+        .iter()
+        .map(|tail| tail.read(signal, from, to, snapshot.sequence))
+        .filter(|rows| !rows.is_empty())
+        .collect();
+    let metas: Vec<&Arc<SegmentMeta>> = segments_of(snapshot, (from, to)).collect();
+    let through = snapshot.sequence.0;
+    let apart = versions == Versions::Newest
+        && deletions_in(snapshot, signal, (from, to)).is_empty()
+        && metas.iter().all(|meta| meta.sequences.1 <= through)
+        && are_apart(store, &metas, &tails, signal, (from, to));
+    let wanted = Wanted { sequence: wanted.sequence || !apart, ..wanted };
     let mut sources: Vec<Source> = Vec::new();
-    for meta in segments_of(snapshot, (from, to)) {
+    for meta in metas {
         let (store, meta) = (store.clone(), meta.clone());
         let start = meta.times.0.max(from);
-        let through = (meta.sequences.1 > snapshot.sequence.0).then_some(snapshot.sequence.0);
+        let through = (meta.sequences.1 > through).then_some(through);
         let open = move || {
             let source = store.open(&meta)?.source(signal, from, to, wanted);
             Ok(match (source, through) {
@@ -61,9 +74,7 @@ pub fn blocks(
         };
         sources.push(Source::lazy(start, open));
     }
-    for tail in &snapshot.tails {
-        sources.extend(Source::rows(tail.read(signal, from, to, snapshot.sequence)));
-    }
+    sources.extend(tails.into_iter().filter_map(Source::rows));
     let merge = Merge::new(sources);
     match versions {
         Versions::All => Box::new(merge),
@@ -76,6 +87,42 @@ pub fn blocks(
             Box::new(merge.newest().map(move |rows| rows.map(&valid)))
         }
     }
+}
+
+/// True if no two of the segments and tails have rows of the signal at the same time. Then their
+/// order is that of time alone.
+fn are_apart(
+    store: &SegmentStore,
+    metas: &[&Arc<SegmentMeta>],
+    tails: &[Rows],
+    signal: SignalId,
+    (from, to): (i64, i64),
+) -> bool {
+    let ends = |rows: &Rows| Some((*rows.times.first()?, *rows.times.last()?));
+    let tails = || tails.iter().filter_map(ends);
+    let rough = metas.iter().map(|meta| (meta.times.0.max(from), meta.times.1.min(to)));
+    if follow(rough.chain(tails()).collect()) {
+        return true;
+    }
+    let mut exact: Vec<(i64, i64)> = tails().collect();
+    for meta in metas {
+        // A file that cannot be opened says so when it is read.
+        let Ok(file) = store.open(meta) else { return false };
+        let inside = |span: &&crate::Span| span.from <= to && span.to >= from;
+        exact.extend(
+            file.span(signal).filter(inside).map(|span| (span.from.max(from), span.to.min(to))),
+        );
+    }
+    follow(exact)
+}
+
+/// True if no two of these stretches of time, ends included, have a time in common.
+fn follow(mut stretches: Vec<(i64, i64)>) -> bool {
+    stretches.sort_unstable();
+    stretches.windows(2).all(|pair| match pair {
+        [before, after] => before.1 < after.0,
+        _ => true,
+    })
 }
 
 /// The deletions of `signal` that concern these times, as of `snapshot`.

@@ -6,6 +6,7 @@
 
 mod bounded;
 mod clock;
+mod contents;
 mod directory;
 mod edge;
 mod error;

@@ -16,38 +16,30 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::reader::Length;
 use parx_log::{Rows, SegmentKind, SegmentMeta, SignalId};
 
+use crate::contents::{self, Contents};
 use crate::file::Positioned;
 use crate::merge::Source;
 use crate::rows::slice;
-use crate::schema::{self, KEY_DIRECTORY, KEY_VERSION, SEGMENT_VERSION, column};
+use crate::schema::{self, KEY_CONTENTS, KEY_DIRECTORY, KEY_VERSION, SEGMENT_VERSION, column};
 use crate::{SegmentError, Span, directory};
 
 /// Rows that are decoded at a time.
 const BLOCK_ROWS: usize = 16 << 10;
 
-/// Which columns are read besides time and sequence.
+/// Which columns are read besides time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// Values of every type.
     pub values: bool,
     /// Status codes.
     pub quality: bool,
+    /// Sequences. Where versions of a sample have to be told apart they are read all the same.
+    pub sequence: bool,
 }
 
 impl Wanted {
     /// Everything.
-    pub const ALL: Wanted = Wanted { values: true, quality: true };
-
-    fn columns(self) -> Vec<usize> {
-        let mut columns = vec![column::TIME, column::SEQUENCE];
-        if self.values {
-            columns.extend([column::VALUE, column::VALUE_INT, column::VALUE_TEXT, column::KIND]);
-        }
-        if self.quality {
-            columns.push(column::QUALITY);
-        }
-        columns
-    }
+    pub const ALL: Wanted = Wanted { values: true, quality: true, sequence: true };
 }
 
 /// A published segment, open for reading.
@@ -58,6 +50,8 @@ pub struct SegmentFile {
     file: Positioned,
     metadata: ArrowReaderMetadata,
     spans: Vec<Span>,
+    /// What the rows of each span are made of.
+    contents: Vec<Contents>,
 }
 
 impl SegmentFile {
@@ -99,11 +93,16 @@ impl SegmentFile {
                 .ok_or_else(|| SegmentError::damaged(&path, "its signal directory is"))?,
             SegmentKind::Clock => Vec::new(),
         };
+        let contents = match entry(KEY_CONTENTS) {
+            Some(text) => contents::decode(&text, spans.len())
+                .ok_or_else(|| SegmentError::damaged(&path, "what its signals hold is"))?,
+            None => vec![Contents::ANY; spans.len()],
+        };
         if facts.num_rows().cast_unsigned() != meta.rows {
             let what = format!("it has {} rows; {} were published", facts.num_rows(), meta.rows);
             return Err(SegmentError::damaged(path, what));
         }
-        Ok(SegmentFile { path, meta: meta.clone(), file, metadata, spans })
+        Ok(SegmentFile { path, meta: meta.clone(), file, metadata, spans, contents })
     }
 
     /// What was published.
@@ -122,6 +121,12 @@ impl SegmentFile {
         self.spans.get(place)
     }
 
+    fn contents(&self, signal: SignalId) -> Contents {
+        let place = self.spans.binary_search_by_key(&signal, |span| span.signal);
+        let known = place.ok().and_then(|place| self.contents.get(place));
+        known.copied().unwrap_or(Contents::ANY)
+    }
+
     /// One signal's rows from `from` to `to`, both included, as a run to merge; nothing if it has
     /// none here. Opens nothing until its turn comes.
     pub fn source(
@@ -135,7 +140,8 @@ impl SegmentFile {
         if span.to < from || span.from > to {
             return None;
         }
-        let blocks = Blocks { file: self.clone(), span, from, to, wanted, reader: None };
+        let contents = self.contents(signal);
+        let blocks = Blocks { file: self.clone(), span, contents, from, to, wanted, reader: None };
         Some(Source::new(span.from.max(from), blocks))
     }
 
@@ -163,7 +169,7 @@ impl SegmentFile {
         };
         let mut pages = self.pages(span, |low, _| low <= end);
         while let Some(page) = pages.pop() {
-            let rows = self.rows(std::slice::from_ref(&page), Wanted::ALL)?;
+            let rows = self.rows(std::slice::from_ref(&page), self.contents(signal))?;
             let count = rows.times.partition_point(|time| *time <= end);
             if count > 0 {
                 return Ok(slice(&rows, count - 1..count));
@@ -179,7 +185,7 @@ impl SegmentFile {
         };
         let mut found = Rows::default();
         for page in self.pages(span, |_, high| high >= start) {
-            let rows = self.rows(std::slice::from_ref(&page), Wanted::ALL)?;
+            let rows = self.rows(std::slice::from_ref(&page), self.contents(signal))?;
             let first = rows.times.partition_point(|time| *time < start);
             let Some(time) = rows.times.get(first) else { continue };
             if found.times.first().is_some_and(|known| known != time) {
@@ -207,12 +213,16 @@ impl SegmentFile {
     }
 
     /// The rows `ranges` of the file.
-    fn rows(&self, ranges: &[std::ops::Range<u64>], wanted: Wanted) -> Result<Rows, SegmentError> {
+    fn rows(
+        &self,
+        ranges: &[std::ops::Range<u64>],
+        contents: Contents,
+    ) -> Result<Rows, SegmentError> {
         let damaged = |what: &dyn ToString| SegmentError::damaged(&self.path, what.to_string());
         let mut all = Rows::default();
-        for batch in self.reader(ranges, &wanted.columns())? {
+        for batch in self.reader(ranges, &contents.columns(Wanted::ALL))? {
             let batch = batch.map_err(|error| damaged(&error))?;
-            let rows = schema::rows(&batch).map_err(|what| damaged(&what))?;
+            let rows = schema::rows(&batch, contents.kind()).map_err(|what| damaged(&what))?;
             crate::append_range(&mut all, &rows, 0..rows.len());
         }
         Ok(all)
@@ -349,6 +359,7 @@ fn page_bounds(index: &ColumnIndexMetaData, page: usize) -> Option<(i64, i64)> {
 pub struct Blocks {
     file: Arc<SegmentFile>,
     span: Span,
+    contents: Contents,
     from: i64,
     to: i64,
     wanted: Wanted,
@@ -361,7 +372,8 @@ impl Blocks {
             let rows = self.span.first..self.span.first + self.span.rows;
             let keep = |low, high| low <= self.to && high >= self.from;
             let ranges = self.file.select(column::TIME, rows, keep);
-            self.reader = Some(self.file.reader(&ranges, &self.wanted.columns())?);
+            let columns = self.contents.columns(self.wanted);
+            self.reader = Some(self.file.reader(&ranges, &columns)?);
         }
         let path = &self.file.path;
         self.reader.as_mut().ok_or_else(|| SegmentError::damaged(path, "it has no reader"))
@@ -372,7 +384,8 @@ impl Blocks {
         let damaged =
             |what: &dyn ToString| SegmentError::damaged(&self.file.path, what.to_string());
         let Some(batch) = batch.map_err(|error| damaged(&error))? else { return Ok(None) };
-        let rows = schema::rows(&batch).map_err(|what| damaged(&what))?;
+        let kind = self.contents.kind().filter(|_| self.wanted.values);
+        let rows = schema::rows(&batch, kind).map_err(|what| damaged(&what))?;
         let first = rows.times.partition_point(|time| *time < self.from);
         let last = rows.times.partition_point(|time| *time <= self.to);
         let whole = first == 0 && last == rows.len();

@@ -27,6 +27,8 @@ pub const SEGMENT_VERSION: &str = "1";
 pub(crate) const KEY_VERSION: &str = "parx.segment";
 /// Metadata key of the signal directory.
 pub(crate) const KEY_DIRECTORY: &str = "parx.directory";
+/// Metadata key of what each signal's rows are made of.
+pub(crate) const KEY_CONTENTS: &str = "parx.contents";
 
 /// Rows of a page.
 pub(crate) const PAGE_ROWS: usize = 8192;
@@ -157,15 +159,16 @@ pub(crate) fn batch(signals: &[(SignalId, usize)], rows: &Rows) -> Result<Record
     RecordBatch::try_new(samples_schema(), columns)
 }
 
-/// Rows from columns of a segment. Columns that were not read give 0 and no value.
-pub(crate) fn rows(batch: &RecordBatch) -> Result<Rows, &'static str> {
+/// Rows from columns of a segment, all of `kind` where that is known. Columns that were not read
+/// give 0 and no value.
+pub(crate) fn rows(batch: &RecordBatch, kind: Option<RunKind>) -> Result<Rows, &'static str> {
     let count = batch.num_rows();
     let mut rows = Rows {
         times: numbers::<TimestampMicrosecondType>(batch, "time")?.to_vec(),
-        sequences: vec![0; count],
-        qualities: vec![0; count],
-        kinds: vec![RunKind::None; count],
-        bits: vec![0; count],
+        sequences: Vec::new(),
+        qualities: Vec::new(),
+        kinds: vec![kind.unwrap_or(RunKind::None); count],
+        bits: Vec::new(),
         texts: Vec::new(),
     };
     if batch.column_by_name("sequence").is_some() {
@@ -177,10 +180,41 @@ pub(crate) fn rows(batch: &RecordBatch) -> Result<Rows, &'static str> {
         rows.qualities =
             numbers::<Int64Type>(batch, "quality")?.iter().map(narrow).collect::<Result<_, _>>()?;
     }
-    if batch.column_by_name("kind").is_some() {
-        values(batch, &mut rows)?;
+    match kind {
+        Some(kind) => alike(batch, kind, &mut rows)?,
+        None if batch.column_by_name("kind").is_some() => values(batch, &mut rows)?,
+        None => {}
     }
+    rows.sequences.resize(count, 0);
+    rows.qualities.resize(count, 0);
+    rows.bits.resize(count, 0);
     Ok(rows)
+}
+
+/// The values of rows that are all of one kind.
+fn alike(batch: &RecordBatch, kind: RunKind, rows: &mut Rows) -> Result<(), &'static str> {
+    rows.bits = match kind {
+        RunKind::None => Vec::new(),
+        RunKind::Float => {
+            numbers::<Float64Type>(batch, "value")?.iter().map(|x| x.to_bits()).collect()
+        }
+        RunKind::Int => {
+            numbers::<Int64Type>(batch, "value_int")?.iter().map(|x| x.cast_unsigned()).collect()
+        }
+        RunKind::Bool => {
+            numbers::<Float64Type>(batch, "value")?.iter().map(|x| u64::from(*x != 0.0)).collect()
+        }
+        RunKind::Text => {
+            let texts = batch.column_by_name("value_text").and_then(|c| c.as_string_opt::<i32>());
+            let texts = texts.ok_or("value_text is not text")?;
+            rows.texts = texts.iter().flatten().map(Into::into).collect();
+            if rows.texts.len() < rows.times.len() {
+                return Err("a text is missing");
+            }
+            (0..rows.texts.len() as u64).collect()
+        }
+    };
+    Ok(())
 }
 
 fn values(batch: &RecordBatch, rows: &mut Rows) -> Result<(), &'static str> {
@@ -189,6 +223,7 @@ fn values(batch: &RecordBatch, rows: &mut Rows) -> Result<(), &'static str> {
     let ints = numbers::<Int64Type>(batch, "value_int")?;
     let texts = batch.column_by_name("value_text").and_then(|c| c.as_string_opt::<i32>());
     let texts = texts.ok_or("value_text is not text")?;
+    rows.bits = vec![0; kinds.len()];
     for (row, code) in kinds.iter().enumerate() {
         let kind = kind_of(*code).ok_or("kind is none that is known")?;
         let number = floats.get(row).copied().unwrap_or_default();

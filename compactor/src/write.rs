@@ -13,10 +13,11 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::KeyValue;
 use parx_log::{Rows, SegmentKind, SegmentMeta, Sequence, SignalId, Tail, Timestamp};
 
+use crate::contents::{self, Contents};
 use crate::file::Fresh;
 use crate::merge::Merge;
 use crate::read::{SegmentFile, Wanted};
-use crate::schema::{self, KEY_DIRECTORY};
+use crate::schema::{self, KEY_CONTENTS, KEY_DIRECTORY};
 use crate::{SegmentError, Span, directory};
 
 /// Files that are written side by side while a tail is cut into days; more days take more passes.
@@ -60,6 +61,7 @@ struct SampleWriter {
     pending: Rows,
     signals: Vec<(SignalId, usize)>,
     spans: Vec<Span>,
+    contents: Vec<Contents>,
     sequences: (u64, u64),
     rows: u64,
 }
@@ -77,6 +79,7 @@ impl SampleWriter {
             pending: Rows::default(),
             signals: Vec::new(),
             spans: Vec::new(),
+            contents: Vec::new(),
             sequences: (u64::MAX, 0),
             rows: 0,
         })
@@ -98,7 +101,13 @@ impl SampleWriter {
             Some(_) | None => {
                 let span = Span { signal, first: self.rows, rows: count, from: *from, to: *to };
                 self.spans.push(span);
+                self.contents.push(Contents::default());
             }
+        }
+        if let Some(contents) = self.contents.last_mut() {
+            let kinds = rows.kinds.get(range.clone()).unwrap_or_default();
+            let qualities = rows.qualities.get(range.clone()).unwrap_or_default();
+            *contents = contents.with(kinds, qualities);
         }
         self.rows += count;
         for sequence in rows.sequences.get(range.clone()).unwrap_or_default() {
@@ -123,6 +132,8 @@ impl SampleWriter {
         self.drain()?;
         let spans = directory::encode(&self.spans);
         self.writer.append_key_value_metadata(KeyValue::new(KEY_DIRECTORY.to_owned(), spans));
+        let contents = contents::encode(&self.contents);
+        self.writer.append_key_value_metadata(KeyValue::new(KEY_CONTENTS.to_owned(), contents));
         let fresh = self.writer.into_inner().map_err(SegmentError::encode(&self.name.path))?;
         let (bytes, blake3) = fresh.publish()?;
         let from = self.spans.iter().map(|span| span.from).min().unwrap_or_default();

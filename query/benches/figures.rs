@@ -1,7 +1,7 @@
 //! Figures of queries on two days of a small plant: `cargo bench -p parx-query`.
 //!
 //! Prints, asserts nothing: how long something takes depends on the machine. With a folder in the
-//! environment variable `FIGURES` the plant is made there once and kept.
+//! environment variable `FIGURES` the plant is made there once and kept; `ONLY` names the figures.
 
 #![expect(
     clippy::unwrap_used,
@@ -27,7 +27,7 @@ const SIGNALS: u32 = 100;
 const HOURS: i64 = 48;
 /// Hours that are not compacted.
 const HOURS_HOT: i64 = 1;
-const ROUNDS: u32 = 30;
+const ROUNDS: u32 = 50;
 
 #[tokio::main]
 async fn main() {
@@ -47,10 +47,11 @@ async fn main() {
     println!("{} segments, {:.2} bytes per row", metas().count(), bytes as f64 / rows as f64);
     let engine = Engine::new(log, store, Limits::default()).unwrap();
     let session = engine.session("bench");
-    for (name, sql) in queries() {
+    let only = std::env::var("ONLY").unwrap_or_default();
+    for (name, sql) in queries().into_iter().filter(|(name, _)| name.contains(&only)) {
         ask(&session, name, &sql).await;
     }
-    calls(&engine).await;
+    calls(&engine, &only).await;
 }
 
 async fn make(log: &Log, store: &SegmentStore) {
@@ -195,7 +196,7 @@ fn cpu() -> f64 {
     ticks / 100.0
 }
 
-async fn calls(engine: &Engine) {
+async fn calls(engine: &Engine, only: &str) {
     let time = |hour: f64| Timestamp::from_micros(START + (hour * 3_600e6) as i64);
     let shift = (time(8.0), time(16.0));
     let eight: Vec<SignalId> = (20..28).map(SignalId).collect();
@@ -204,12 +205,15 @@ async fn calls(engine: &Engine) {
         ($name:literal, $call:expr) => {{
             let mut times = Vec::new();
             let before = cpu();
-            for _ in 0..ROUNDS {
+            let asked = concat!($name, " direct").contains(only);
+            for _ in 0..if asked { ROUNDS } else { 0 } {
                 let begun = Instant::now();
                 $call.await.unwrap();
                 times.push(begun.elapsed());
             }
-            print($name, &mut times, cpu() - before, "direct");
+            if asked {
+                print(concat!($name, " direct"), &mut times, cpu() - before, "no plan");
+            }
         }};
     }
     let now = || engine.snapshot();

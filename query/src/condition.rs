@@ -91,6 +91,7 @@ impl Condition {
         Wanted {
             values: asked(&[column::VALUE, column::VALUE_INT, column::VALUE_TEXT]),
             quality: asked(&[column::QUALITY, column::STATUS]),
+            sequence: false,
         }
     }
 

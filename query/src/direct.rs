@@ -101,9 +101,10 @@ impl Engine {
         }
     }
 
-    /// As `reading`, without `to` itself.
+    /// As `reading`, without `to` itself and without sequences.
     fn before(&self, snapshot: Arc<Snapshot>, from: Timestamp, to: Timestamp) -> Reading {
         let mut reading = self.reading(snapshot, from, to);
+        reading.wanted.sequence = false;
         match to.micros().checked_sub(1) {
             Some(last) => reading.times.1 = last,
             None => reading.times = (1, 0),

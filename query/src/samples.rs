@@ -110,6 +110,7 @@ impl TableProvider for SamplesTable {
         let wanted = Wanted {
             values: asked(&[column::VALUE, column::VALUE_INT, column::VALUE_TEXT]),
             quality: asked(&[column::QUALITY, column::STATUS]),
+            sequence: asked(&[column::SEQUENCE, column::RECORDED_AT, column::DELETED_BY]),
         };
         let store = self.store.clone();
         let versions = self.versions;

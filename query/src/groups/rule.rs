@@ -97,6 +97,7 @@ fn grouped(plan: &Arc<dyn ExecutionPlan>, width: usize) -> Option<GroupScan> {
         values: !told.iter().all(|told| told.is_of_times())
             || filter.asks(&[column::VALUE, column::VALUE_INT, column::VALUE_TEXT]),
         quality: filter.asks(&[column::QUALITY, column::STATUS]),
+        sequence: filter.asks(&[column::SEQUENCE]),
     };
     let reading = Reading { wanted, ..scan.reading().clone() };
     let signals = scan.signals().cloned().collect();
