@@ -20,6 +20,8 @@ use parx_log::{Quality, Rows};
 use crate::Total;
 use crate::rows::number;
 
+/// Rows that are taken in one go.
+const PART_ROWS: usize = 512;
 /// Microseconds of a second.
 pub(crate) const SECOND: f64 = 1e6;
 
@@ -62,6 +64,15 @@ impl State {
         let number = number(*rows.kinds.get(row)?, *rows.bits.get(row)?);
         Some(State::new(*rows.times.get(row)?, number, quality))
     }
+}
+
+/// How a fold takes rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taking {
+    /// Whether their quality counts. If not, all are good.
+    pub judged: bool,
+    /// Whether it matters how long values hold. If not, integrals and good time tell nothing.
+    pub weighted: bool,
 }
 
 /// What rows of one signal come to, each time once, in the order of time.
@@ -134,30 +145,19 @@ impl Fold {
         self.end = Some(row);
     }
 
-    /// Takes the next rows. As `push` one after another, but for the rounding of sums.
+    /// Takes the next rows, as `push` one after another.
     pub fn push_rows(&mut self, rows: &Rows, range: Range<usize>) {
-        let qualities = rows.qualities.get(range.clone()).unwrap_or_default();
-        self.push_judged(rows, range, qualities);
+        self.take(rows, range, Taking { judged: true, weighted: true });
     }
 
-    /// Takes the next rows as if all were good.
-    pub fn push_numbers(&mut self, rows: &Rows, range: Range<usize>) {
-        self.push_judged(rows, range, &[]);
-    }
-
-    /// Takes the next rows; one without a quality is good.
-    fn push_judged(&mut self, rows: &Rows, range: Range<usize>, qualities: &[u32]) {
-        let times = rows.times.get(range.clone()).unwrap_or_default();
-        let bits = rows.bits.get(range.clone()).unwrap_or_default();
-        let kinds = rows.kinds.get(range).unwrap_or_default();
-        if let Some(fold) = dense::fold(times, bits, kinds, qualities) {
-            *self = self.join(&fold);
-            return;
-        }
-        let mut qualities = qualities.iter().map(|quality| Quality(*quality));
-        for ((time, bits), kind) in times.iter().zip(bits).zip(kinds) {
-            let quality = qualities.next().unwrap_or(Quality::GOOD);
-            self.push(*time, number(*kind, *bits), quality);
+    /// Takes the next rows.
+    pub fn take(&mut self, rows: &Rows, range: Range<usize>, taking: Taking) {
+        // In parts, so that a single row that is not usable costs little.
+        let mut start = range.start;
+        while start < range.end {
+            let end = range.end.min(start + PART_ROWS);
+            *self = self.join(&part(rows, start..end, taking));
+            start = end;
         }
     }
 
@@ -224,6 +224,27 @@ pub(crate) fn mean_over(total: Total, good_time: i64, last: Option<Point>) -> Op
         0 => last.map(|last| last.number),
         time => Some(total.value() / time as f64),
     }
+}
+
+/// The fold of a few rows.
+fn part(rows: &Rows, range: Range<usize>, taking: Taking) -> Fold {
+    let times = rows.times.get(range.clone()).unwrap_or_default();
+    let bits = rows.bits.get(range.clone()).unwrap_or_default();
+    let kinds = rows.kinds.get(range.clone()).unwrap_or_default();
+    let qualities = match taking.judged {
+        true => rows.qualities.get(range).unwrap_or_default(),
+        false => &[],
+    };
+    if let Some(fold) = dense::fold(times, bits, kinds, qualities, taking.weighted) {
+        return fold;
+    }
+    let mut fold = Fold::default();
+    let mut qualities = qualities.iter().map(|quality| Quality(*quality));
+    for ((time, bits), kind) in times.iter().zip(bits).zip(kinds) {
+        let quality = qualities.next().unwrap_or(Quality::GOOD);
+        fold.push(*time, number(*kind, *bits), quality);
+    }
+    fold
 }
 
 /// Half way from `a` to `b`.

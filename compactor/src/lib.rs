@@ -28,7 +28,7 @@ pub use clock::ClockBook;
 pub use directory::Span;
 pub use edge::{first_from, last_until};
 pub use error::SegmentError;
-pub use fold::{Between, Fold, Point, State};
+pub use fold::{Between, Fold, Point, State, Taking};
 pub use history::{RowBlocks, Versions, blocks, deletions_in, hidden_by, segments_of};
 pub use merge::{Merge, Source};
 pub use plan::{Limits, Merging, plan_merge, should_seal};

@@ -46,38 +46,6 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
     (sum, (a - (sum - of_b)) + (b - of_b))
 }
 
-/// Sums that are added up side by side, so that a processor takes several numbers at a time.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lanes<const LANES: usize> {
-    high: [f64; LANES],
-    low: [f64; LANES],
-}
-
-impl<const LANES: usize> Lanes<LANES> {
-    pub(crate) fn new() -> Lanes<LANES> {
-        Lanes { high: [0.0; LANES], low: [0.0; LANES] }
-    }
-
-    /// Adds a number to each.
-    #[inline]
-    pub(crate) fn add(&mut self, numbers: [f64; LANES]) {
-        for ((high, low), number) in self.high.iter_mut().zip(&mut self.low).zip(numbers) {
-            let (sum, lost) = two_sum(*high, number);
-            *high = sum;
-            *low += lost;
-        }
-    }
-
-    /// All of them together.
-    pub(crate) fn total(self) -> Total {
-        let mut total = Total::default();
-        for (high, low) in self.high.into_iter().zip(self.low) {
-            total.join(Total { high, low });
-        }
-        total
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,10 +63,6 @@ mod tests {
         let mut joined = sum([1e16, 1.0]);
         joined.join(sum([1.0, -1e16]));
         assert_eq!(joined.value(), 2.0);
-        let mut lanes = Lanes::<4>::new();
-        lanes.add([1e16, 1.0, -1e16, 0.25]);
-        lanes.add([0.25; 4]);
-        assert_eq!(lanes.total().value(), 2.25);
     }
 
     #[test]

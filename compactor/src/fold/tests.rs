@@ -127,7 +127,7 @@ proptest! {
     }
 
     #[test]
-    fn q2_good_doubles_are_folded_side_by_side_to_the_same(rows in rows(floats())) {
+    fn q2_good_doubles_are_folded_in_one_go_to_the_same(rows in rows(floats())) {
         check_against_the_model(&pushed_in_columns(&rows), &rows);
     }
 

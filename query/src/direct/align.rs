@@ -14,6 +14,9 @@ use crate::{Engine, ErrorKind, QueryError};
 
 /// How old a sample may be and still hold, where nothing else is said: an hour.
 pub const HELD_MAX: Duration = Duration::from_secs(3600);
+/// How far before its first point a signal is read with the rest, in microseconds: a minute. Only a
+/// signal that has no sample there is looked up.
+const LOOK_BACK: i64 = 60_000_000;
 /// How many values can be asked for at once, points of time by signals.
 pub const CELLS_MAX: u64 = 1 << 23;
 
@@ -88,17 +91,36 @@ fn column<T: Clone>(
     asker: &Asker,
 ) -> Result<Vec<Option<T>>, QueryError> {
     let mut column = Column::new(steps, held, value);
-    if column.left() > 0
-        && let Some(before) = steps.from.micros().checked_sub(1)
-    {
-        let Reading { store, snapshot, versions, .. } = reading;
-        column.push(&last_until(store, snapshot, signal, before, *versions)?);
+    if column.left() == 0 {
+        return Ok(Vec::new());
     }
+    let from = steps.from.micros();
+    let look_back = column.held.min(LOOK_BACK);
+    let mut reading = reading.clone();
+    reading.times.0 = from.saturating_sub(look_back);
+    let mut begun = false;
     for block in reading.blocks(signal) {
         asker.check()?;
-        column.push(&block?);
+        let rows = block?;
+        if !begun && rows.times.first().is_some_and(|first| *first > from) {
+            column.push(&before(&reading, signal, from)?);
+        }
+        begun |= !rows.is_empty();
+        column.push(&rows);
+    }
+    if !begun {
+        column.push(&before(&reading, signal, from)?);
     }
     Ok(column.finish())
+}
+
+/// The last row before a time.
+fn before(reading: &Reading, signal: SignalId, time: i64) -> Result<Rows, QueryError> {
+    let Reading { store, snapshot, versions, .. } = reading;
+    Ok(match time.checked_sub(1) {
+        Some(end) => last_until(store, snapshot, signal, end, *versions)?,
+        None => Rows::default(),
+    })
 }
 
 /// Fills the points of a grid from rows that come in the order of time.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::{Stream, TryStreamExt};
-use parx_compactor::Fold;
+use parx_compactor::{Fold, Taking};
 use parx_log::{Rows, SignalId, Snapshot, Timestamp};
 
 use crate::grid::{Grid, reach};
@@ -33,7 +33,9 @@ impl Engine {
         (from, to): (Timestamp, Timestamp),
         count: u32,
     ) -> Result<Vec<Vec<Bucket>>, QueryError> {
-        self.bucket_stream(snapshot, signals.to_vec(), (from, to), count)?.try_collect().await
+        let taking = Taking { judged: true, weighted: true };
+        let signals = signals.to_vec();
+        self.bucket_stream(snapshot, signals, (from, to), (count, taking))?.try_collect().await
     }
 
     /// As `buckets`, signal after signal.
@@ -42,7 +44,7 @@ impl Engine {
         snapshot: Arc<Snapshot>,
         signals: Vec<SignalId>,
         (from, to): (Timestamp, Timestamp),
-        count: u32,
+        (count, taking): (u32, Taking),
     ) -> Result<impl Stream<Item = Result<Vec<Bucket>, QueryError>> + Send + use<>, QueryError>
     {
         if !(1..=BUCKETS_MAX).contains(&count) {
@@ -51,51 +53,44 @@ impl Engine {
         }
         let reading = self.before(snapshot, from, to);
         let grid = Grid::new(from.micros(), to.micros(), count);
-        let fold = move |signal, asker: &Asker| folds(&reading, signal, |t| grid.bounds(t), asker);
+        let fold = move |signal, asker: &Asker| {
+            let mut folder = Folder::new(grid, taking);
+            for block in reading.blocks(signal) {
+                asker.check()?;
+                folder.push(&block?);
+            }
+            Ok(folder.finish())
+        };
         Ok(spread(signals, self.width(), fold))
     }
 }
 
-/// One signal's rows in the buckets that `bounds` gives for each time: start and end.
-pub(crate) fn folds(
-    reading: &Reading,
-    signal: SignalId,
-    bounds: impl Fn(i64) -> (i64, i64),
-    asker: &Asker,
-) -> Result<Vec<Bucket>, QueryError> {
-    let mut folder = Folder::new(bounds);
-    for block in reading.blocks(signal) {
-        asker.check()?;
-        folder.push(&block?);
-    }
-    Ok(folder.finish())
-}
-
 /// Folds rows that come in the order of time into buckets.
-pub(crate) struct Folder<B> {
-    bounds: B,
+struct Folder {
+    grid: Grid,
+    taking: Taking,
     /// Start, end and content of the bucket that is being filled.
     current: Option<(i64, i64, Fold)>,
     done: Vec<Bucket>,
 }
 
-impl<B: Fn(i64) -> (i64, i64)> Folder<B> {
-    pub(crate) fn new(bounds: B) -> Folder<B> {
-        Folder { bounds, current: None, done: Vec::new() }
+impl Folder {
+    fn new(grid: Grid, taking: Taking) -> Folder {
+        Folder { grid, taking, current: None, done: Vec::new() }
     }
 
     /// Takes the next rows.
-    pub(crate) fn push(&mut self, rows: &Rows) {
+    fn push(&mut self, rows: &Rows) {
         let mut row = 0;
         while let Some(time) = rows.times.get(row) {
             if self.current.is_none_or(|(_, end, _)| *time >= end) {
                 self.flush();
-                let (start, end) = (self.bounds)(*time);
+                let (start, end) = self.grid.bounds(*time);
                 self.current = Some((start, end, Fold::default()));
             }
             let Some((_, end, fold)) = self.current.as_mut() else { return };
             let next = reach(&rows.times, row, *end).max(row + 1);
-            fold.push_rows(rows, row..next);
+            fold.take(rows, row..next, self.taking);
             row = next;
         }
     }
@@ -107,7 +102,7 @@ impl<B: Fn(i64) -> (i64, i64)> Folder<B> {
     }
 
     /// The buckets that have rows.
-    pub(crate) fn finish(mut self) -> Vec<Bucket> {
+    fn finish(mut self) -> Vec<Bucket> {
         self.flush();
         self.done
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use parx_compactor::Fold;
+use parx_compactor::{Fold, Taking};
 use parx_log::{Quality, Rows, Value};
 
 /// The rows of one signal in one bucket so far.
@@ -24,8 +24,8 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Takes the next rows of the signal.
-    pub(crate) fn push(&mut self, rows: &Rows, range: Range<usize>) {
+    /// Takes the next rows of the signal; how long values hold counts only if it is `weighted`.
+    pub(crate) fn push(&mut self, rows: &Rows, range: Range<usize>, weighted: bool) {
         if range.is_empty() {
             return;
         }
@@ -34,7 +34,7 @@ impl Group {
         }
         self.last = number(rows, range.end - 1);
         let mut part = Fold::default();
-        part.push_numbers(rows, range.clone());
+        part.take(rows, range.clone(), Taking { judged: false, weighted });
         self.fold = self.fold.join(&part);
         if part.values == part.good {
             if let (Some(first), Some(last)) = (part.first, part.last) {

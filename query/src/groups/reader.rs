@@ -45,6 +45,11 @@ impl Asked {
         })
     }
 
+    /// True if it matters how long values hold.
+    fn is_weighted(&self) -> bool {
+        self.told.iter().any(|told| matches!(told, Told::Weighted(..)))
+    }
+
     /// True if each group is told by the last row of its signal.
     pub(crate) fn is_of_last(&self) -> bool {
         self.bucket().is_none()
@@ -85,7 +90,7 @@ impl Asked {
         for block in self.reading.blocks(signal.id) {
             asker.check()?;
             let rows = self.filter.pass(signal, block?)?;
-            group.push(&rows, 0..rows.len());
+            group.push(&rows, 0..rows.len(), self.is_weighted());
         }
         Ok((group.fold.rows > 0).then_some(group))
     }
@@ -139,12 +144,13 @@ impl GroupReader {
             None if rows.is_empty() => Vec::new(),
             None => vec![(0, 0..rows.len())],
         };
+        let weighted = self.asked.is_weighted();
         for (time, range) in cuts {
             if self.open.as_ref().is_some_and(|(_, open, _)| *open != time) {
                 self.done.extend(self.open.take());
             }
             let fresh = || (signal.clone(), time, Group::default());
-            self.open.get_or_insert_with(fresh).2.push(rows, range);
+            self.open.get_or_insert_with(fresh).2.push(rows, range, weighted);
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use futures::StreamExt;
+use parx_compactor::Taking;
 use parx_log::{Signal, Snapshot, Timestamp};
 
 use super::arguments::Arguments;
@@ -51,8 +52,9 @@ impl Call for Buckets {
     }
 
     fn rows(&self, engine: &Engine, snapshot: Arc<Snapshot>) -> Result<Batches, QueryError> {
+        let taking = Taking { judged: true, weighted: false };
         let ids = self.signals.iter().map(|signal| signal.id).collect();
-        let buckets = engine.bucket_stream(snapshot, ids, self.times, self.count)?;
+        let buckets = engine.bucket_stream(snapshot, ids, self.times, (self.count, taking))?;
         let signals = futures::stream::iter(self.signals.clone());
         let batches = signals.zip(buckets);
         Ok(batches.map(|(signal, buckets)| batch(&signal.definition.tag, &buckets?)).boxed())
