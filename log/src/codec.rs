@@ -20,6 +20,11 @@ const KIND_CHANGE: u8 = 2;
 const CODEC_NONE: u8 = 0;
 const CODEC_LZ4: u8 = 1;
 
+/// True if an entry may begin with this byte.
+pub(crate) fn begins_entry(byte: u8) -> bool {
+    byte == ENTRY_VERSION
+}
+
 /// Why bytes are not an entry.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DecodeError {

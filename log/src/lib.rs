@@ -11,6 +11,8 @@ mod committer;
 mod decide;
 mod definition;
 mod event;
+mod guard;
+mod journal;
 mod last;
 mod log;
 mod open;
@@ -20,6 +22,7 @@ mod samples;
 mod snapshot;
 mod state;
 mod store;
+mod tables;
 mod tail;
 mod time;
 mod value;
@@ -34,6 +37,7 @@ pub use definition::{
     UserDefinition,
 };
 pub use event::{Change, Entry, Event};
+pub use guard::{GuardError, TornTail};
 pub use last::{LastValue, LastValues};
 pub use log::{Follower, Log, QUEUE_ROWS_MAX, ReadError, Subscription, SubscriptionEnd};
 pub use open::{FOLDER_VERSION, OpenError};

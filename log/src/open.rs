@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::codec::{self, DecodeError};
 use crate::committer::{CATALOG, LAST_VALUES, LAST_VALUES_1, touch_last_values};
+use crate::guard::{Guard, GuardError, TornTail};
 use crate::last::LastValues;
 use crate::state::{LogOptions, Shared, Snapshot};
 use crate::store::Store;
@@ -38,6 +39,9 @@ pub enum OpenError {
         /// What stands in its version file.
         found: String,
     },
+    /// The store's files are not sound: see there.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
     /// The storage is damaged: restore from a backup.
     #[error(transparent)]
     Entry(#[from] DecodeError),
@@ -70,6 +74,10 @@ pub(crate) struct Opened {
 pub(crate) fn open(options: LogOptions, clock: Arc<dyn Clock>) -> Result<Opened, OpenError> {
     check_folder(&options.folder)?;
     let folder = options.folder.join("log");
+    guard(&folder).map_err(|error| match error {
+        GuardError::InUse => OpenError::InUse(options.folder.clone()),
+        error @ (GuardError::Io { .. } | GuardError::Damaged { .. }) => error.into(),
+    })?;
     let store = Store::open(&folder).map_err(|error| match error {
         fjall::Error::Locked => OpenError::InUse(options.folder.clone()),
         error => error.into(),
@@ -90,6 +98,18 @@ pub(crate) fn open(options: LogOptions, clock: Arc<dyn Clock>) -> Result<Opened,
     };
     let shared = Shared::new(options, store, clock, snapshot, last_values);
     Ok(Opened { shared, producers, changes_since_snapshot })
+}
+
+/// Looks at the store's files before the store does, and cuts a torn tail off.
+fn guard(folder: &Path) -> Result<(), GuardError> {
+    let guard = Guard::lock(folder)?;
+    let found = guard.check(None)?;
+    tracing::debug!(bytes = found.bytes, "the store's files are sound");
+    if let Some(TornTail { file, offset }) = &found.torn {
+        let file = file.display();
+        tracing::info!(%file, offset, "a write that was not finished is cut off");
+    }
+    guard.mend(&found)
 }
 
 /// Makes the folder if it is not there, and checks its version (L4).

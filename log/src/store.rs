@@ -88,7 +88,10 @@ impl Store {
         if let Some(keyspace) = keyspace {
             self.database.delete_keyspace(keyspace)?;
         }
-        self.tick.insert(b"tick", first.0.to_be_bytes())?;
+        // Synced, so that never more than one write is unfinished at the end of a journal.
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        batch.insert(&self.tick, b"tick", first.0.to_be_bytes());
+        batch.commit()?;
         for keyspace in [&self.changes, &self.batches, &self.snapshots, &self.tick] {
             keyspace.rotate_memtable()?;
         }
