@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::Sequence;
 use crate::journal::{Journal, scan};
+use crate::store::FIXED;
 use crate::tables::{self, damaged, failed, list};
 
 /// What fjall writes into its version file.
@@ -121,7 +122,9 @@ impl Guard {
                 return Err(GuardError::Damaged { file, offset, what });
             }
         };
-        bytes += tables::check(&self.folder, filled)?;
+        // What is durable was written when the keyspaces that every store has were there.
+        let needed = if durable > Some(Sequence::ZERO) { FIXED.len() as u64 } else { 0 };
+        bytes += tables::check(&self.folder, filled, needed)?;
         Ok(Found { torn, bytes, unmade: false })
     }
 

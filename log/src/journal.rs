@@ -264,7 +264,7 @@ impl Batch {
         self.keyspaces.insert(u64::from_le_bytes(*keyspace));
         if let Ok(key) = <[u8; 8]>::try_from(key.as_slice())
             && length as usize >= ENTRY_BYTES_MIN
-            && first.is_some_and(crate::codec::begins_entry)
+            && first.is_some_and(crate::chain::begins_record)
         {
             self.reached = self.reached.max(Some(Sequence(u64::from_be_bytes(key))));
         }

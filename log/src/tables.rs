@@ -24,9 +24,16 @@ const CURRENT_BYTES: usize = 25;
 const TRAILER_BYTES: usize = 38;
 const READ_BYTES: usize = 256 << 10;
 
-/// Checks every keyspace below `folder`. `filled` says that the journals hold something.
-pub(crate) fn check(folder: &Path, filled: bool) -> Result<u64, GuardError> {
+/// Checks every keyspace below `folder`; those of `needed` must be there, and fjall's own if the
+/// journals are `filled`. Answers with the bytes read.
+pub(crate) fn check(folder: &Path, filled: bool, needed: u64) -> Result<u64, GuardError> {
     let keyspaces = folder.join("keyspaces");
+    for id in 1..=needed {
+        let current = keyspaces.join(id.to_string()).join("current");
+        if !current.exists() {
+            return Err(damaged(&current, "it is missing"));
+        }
+    }
     let mut meta = false;
     let (mut others, mut bytes) = (0, 0);
     for path in list(&keyspaces)? {

@@ -31,10 +31,12 @@ fn try_open(folder: &Path) -> Result<Log, OpenError> {
     Log::open(options, Arc::new(HandClock::at(Timestamp::from_micros(DAY))))
 }
 
-/// A folder with `GROUPS` groups of `ROWS` rows each, closed.
+/// A folder with `GROUPS` groups of `ROWS` rows each, closed. The watermark as it was before the
+/// last group lies beside it.
 async fn written() -> TempDir {
     let folder = TempDir::new().unwrap();
     let log = try_open(folder.path()).unwrap();
+    let watermark = folder.path().join("watermark");
     let definition = SignalDefinition { tag: "a".into(), ..SignalDefinition::default() };
     log.submit("t".into(), Command::DefineSignal(definition)).await.unwrap();
     for group in 0..GROUPS {
@@ -47,6 +49,12 @@ async fn written() -> TempDir {
                 quality: Quality::GOOD,
             }
         });
+        if group == GROUPS - 1 {
+            while marked(&watermark) < log.snapshot().sequence.0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            fs::copy(&watermark, folder.path().join("watermark.before")).unwrap();
+        }
         log.append("t".into(), None, rows.collect()).await.unwrap();
     }
     close(log).await;
@@ -56,6 +64,18 @@ async fn written() -> TempDir {
     assert!(bytes[end..].iter().all(|byte| *byte == 0));
     fs::write(journal(folder.path()), &bytes[..end]).unwrap();
     folder
+}
+
+/// The highest sequence that a watermark tells.
+fn marked(file: &Path) -> u64 {
+    let bytes = fs::read(file).unwrap();
+    let sequence = |page: &[u8]| u64::from_le_bytes(page[24..32].try_into().unwrap());
+    bytes.chunks(4096).map(sequence).max().unwrap()
+}
+
+/// Makes it as if the process had been killed right behind the last group.
+fn killed(folder: &Path) {
+    fs::copy(folder.join("watermark.before"), folder.join("watermark")).unwrap();
 }
 
 async fn close(log: Log) {
@@ -112,6 +132,7 @@ async fn l6_a_torn_tail_is_cut_and_what_was_before_it_is_there() {
     let page = last.next_multiple_of(4096);
     assert!(page + 8192 < end, "a group takes several pages");
     type Damage<'a> = (&'static str, &'a dyn Fn(&mut Vec<u8>));
+    let watermark = fs::read(whole.path().join("watermark")).unwrap();
     let cut: [Damage<'_>; 5] = [
         ("cut inside", &|bytes| bytes.truncate(last + 500)),
         ("zeroed to the end", &|bytes| bytes[page..].fill(0)),
@@ -122,7 +143,11 @@ async fn l6_a_torn_tail_is_cut_and_what_was_before_it_is_there() {
     for (what, damage) in cut {
         let mut torn = bytes[..end].to_vec();
         damage(&mut torn);
+        fs::write(whole.path().join("watermark"), &watermark).unwrap();
         fs::write(journal(whole.path()), &torn).unwrap();
+        let offset = refused(whole.path(), "0.jnl");
+        assert_eq!(offset, last as u64, "L6: {what}, and it was acknowledged");
+        killed(whole.path());
         let log = try_open(whole.path()).unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(rows(&log), (GROUPS - 1) * ROWS, "L2: {what}");
         close(log).await;
@@ -182,10 +207,79 @@ async fn l6_a_list_or_a_name_of_the_store_that_is_not_right_is_refused() {
 }
 
 #[tokio::test]
+async fn l6_a_log_that_lost_its_end_is_refused() {
+    let folder = written().await;
+    let bytes = fs::read(journal(folder.path())).unwrap();
+    let starts = batches(&bytes);
+    for end in [starts[starts.len() - 3], starts[10], 0] {
+        fs::write(journal(folder.path()), &bytes[..end]).unwrap();
+        let error = try_open(folder.path()).err().unwrap();
+        let wanted = (GROUPS + 1) as u64;
+        let found = match &error {
+            OpenError::Short { last, watermark } => (last.0 < wanted, watermark.0),
+            // The whole journal is empty, and with it the keyspaces have nothing.
+            error => panic!("L6: {error}"),
+        };
+        assert_eq!(found, (true, wanted), "L6: cut at {end}");
+    }
+    fs::write(journal(folder.path()), &bytes).unwrap();
+    fs::remove_file(journal(folder.path())).unwrap();
+    assert!(try_open(folder.path()).is_err(), "L6: no journal");
+    fs::write(journal(folder.path()), &bytes).unwrap();
+    assert_eq!(rows(&try_open(folder.path()).unwrap()), GROUPS * ROWS, "whole again");
+}
+
+#[tokio::test]
+async fn l6_without_watermark_or_version_a_folder_is_refused() {
+    let folder = written().await;
+    for name in ["watermark", "VERSION"] {
+        let path = folder.path().join(name);
+        let bytes = fs::read(&path).unwrap();
+        for damaged in [None, Some(vec![]), Some(vec![0; bytes.len()])] {
+            match damaged {
+                None => fs::remove_file(&path).unwrap(),
+                Some(bytes) => fs::write(&path, bytes).unwrap(),
+            }
+            let before = files(folder.path());
+            let error = try_open(folder.path()).err().unwrap();
+            assert!(error.to_string().contains(name) || name == "VERSION", "L6: {error}");
+            assert!(files(folder.path()) == before, "L6: nothing is changed");
+        }
+        fs::write(&path, bytes).unwrap();
+    }
+    assert_eq!(rows(&try_open(folder.path()).unwrap()), GROUPS * ROWS, "whole again");
+}
+
+/// Somebody who knows every checksum changes the author of an entry.
+#[tokio::test]
+async fn l6_an_entry_that_was_changed_with_care_is_found_by_the_chain() {
+    let folder = written().await;
+    let mut bytes = fs::read(journal(folder.path())).unwrap();
+    let starts = batches(&bytes);
+    let (start, end) = (starts[10], starts[11]);
+    let record = bytes[start..end].windows(4).position(|w| *w == [0x81, 0, 0, 0]).unwrap() + start;
+    let (entry, key) = (record + 36, record - 8);
+    assert_eq!(bytes[entry + 24], b't', "the author");
+    bytes[entry + 24] = b'u';
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&bytes[key..record]);
+    sum.update(&bytes[entry..entry + 4]);
+    sum.update(&bytes[entry + 8..end - 13]);
+    bytes[entry + 4..entry + 8].copy_from_slice(&sum.finalize().to_le_bytes());
+    let sum = xxhash_rust::xxh3::xxh3_64(&bytes[start + 13..end - 13]);
+    bytes[end - 12..end - 4].copy_from_slice(&sum.to_le_bytes());
+    fs::write(journal(folder.path()), &bytes).unwrap();
+    let error = try_open(folder.path()).err().unwrap();
+    assert!(error.to_string().contains("does not follow"), "L6: {error}");
+}
+
+#[tokio::test]
 async fn a_store_that_was_never_finished_being_made_is_made_anew() {
     let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("VERSION"), "1\n").unwrap();
+    let first = try_open(folder.path()).unwrap();
+    close(first).await;
     let log = folder.path().join("log");
+    fs::remove_dir_all(&log).unwrap();
     fs::create_dir_all(log.join("keyspaces")).unwrap();
     fs::write(log.join("lock"), "").unwrap();
     fs::write(log.join("0.jnl"), [0; 4096]).unwrap();
