@@ -130,6 +130,7 @@ impl Committer {
             match end {
                 Some(Request::Close { done }) => {
                     self.write_catalog_snapshot();
+                    self.shared.finish_watermark();
                     self.shared.stop("it was closed".into());
                     let _ = done.send(());
                     return;
@@ -140,6 +141,7 @@ impl Committer {
                 Some(Request::Append { .. } | Request::Submit { .. }) | None => {}
             }
         }
+        self.shared.finish_watermark();
     }
 
     /// The requests of one group, and the one that ends it if it is of another kind.
@@ -306,6 +308,7 @@ impl Committer {
         }
         let durable = !self.shared.options.switches.ack_before_commit;
         self.shared.store.commit(commit, durable).map_err(|error| error.to_string())?;
+        self.shared.written();
         Ok(sample_bytes)
     }
 

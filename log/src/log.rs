@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast, oneshot};
 
-use crate::codec::{self, DecodeError};
+use crate::chain;
+use crate::codec::DecodeError;
 use crate::committer::{AppendError, Committer, Request, SubmitError, Submitted};
 use crate::last::LastValues;
 use crate::open::{OpenError, open};
@@ -62,6 +63,8 @@ impl Log {
     pub fn open(options: LogOptions, clock: Arc<dyn Clock>) -> Result<Log, OpenError> {
         let opened = open(options, clock)?;
         let shared = Arc::new(opened.shared);
+        let kept = shared.keep_watermark(opened.news);
+        kept.map_err(|error| OpenError::Store(error.to_string()))?;
         let (requests, receiver) = std::sync::mpsc::channel();
         let committer = Committer {
             shared: shared.clone(),
@@ -195,7 +198,7 @@ impl Log {
                 if at > sequence {
                     return Ok(catalog);
                 }
-                if let Event::Change(change) = codec::decode(at, &bytes)?.event {
+                if let Event::Change(change) = chain::decode(at, &bytes)?.event {
                     catalog.apply(at, &change);
                 }
             }
@@ -220,7 +223,7 @@ impl Log {
     /// Changes before a sequence, newest first, `limit` at most. Blocks on the disk.
     pub fn changes_before(&self, before: Sequence, limit: usize) -> Result<Vec<Entry>, ReadError> {
         let entries = self.shared.store.changes_before(before, limit)?;
-        entries.into_iter().map(|(seq, bytes)| Ok(codec::decode(seq, &bytes)?)).collect()
+        entries.into_iter().map(|(seq, bytes)| Ok(chain::decode(seq, &bytes)?)).collect()
     }
 
     /// Entries behind `after`, ascending, about `limit`: changes of any age, and the samples that
@@ -238,7 +241,7 @@ impl Log {
         // Without a gap: an entry behind one that is being written must wait for it.
         let dense = found.iter().zip(1..).take_while(|((seq, _), i)| seq.0 == after.0 + i).count();
         found.truncate(dense.min(limit));
-        found.into_iter().map(|(seq, bytes)| Ok(codec::decode(seq, &bytes)?)).collect()
+        found.into_iter().map(|(seq, bytes)| Ok(chain::decode(seq, &bytes)?)).collect()
     }
 }
 
