@@ -125,6 +125,8 @@ pub enum BenchAction {
     Latency(LatencyArgs),
     /// How fast the doors take a generated plant, what that costs, and how small it gets.
     Ingest(IngestArgs),
+    /// How long questions to its history take, beside DuckDB on the same segments.
+    Query(QueryArgs),
 }
 
 /// The generated plant.
@@ -183,6 +185,29 @@ pub struct IngestArgs {
     /// Kill a server with so many bytes of log and start it again; 0 does not.
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
     pub restart: u64,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `parx bench query`.
+#[derive(Clone, Debug, Args)]
+pub struct QueryArgs {
+    /// What is asked about, unless the folder holds a plant.
+    #[command(flatten)]
+    pub plant: PlantArgs,
+    /// A folder that `parx bench ingest` has fed; without it one is made and thrown away.
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// How often each question is asked in each way, at most.
+    #[arg(long, default_value_t = 100)]
+    pub runs: usize,
+    /// How long each question is asked in each way, if that is less.
+    #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = span)]
+    pub time: Duration,
+    /// A Python that has the module duckdb [default: python3 or python, if they have it].
+    #[arg(long, value_name = "PYTHON")]
+    pub duckdb: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -26,6 +26,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         }
         Action::Bench { what: BenchAction::Latency(args) } => bench::latency::run(args).await,
         Action::Bench { what: BenchAction::Ingest(args) } => bench::ingest::run(args).await,
+        Action::Bench { what: BenchAction::Query(args) } => bench::query::run(args).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,7 +4,7 @@
 //! Pure and seeded: the same options give the same points, bit by bit. It knows no wire and no
 //! server. `values` holds what the classes measure, `clock` what the devices stamp.
 
-mod chance;
+pub mod chance;
 mod clock;
 mod values;
 
