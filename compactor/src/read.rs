@@ -232,6 +232,26 @@ impl SegmentFile {
         self.pairs(&self.select(0, 0..self.meta.rows, keep))
     }
 
+    /// The newest sequence of a clock segment that was recorded at or before `at`. Times ascend with
+    /// sequences, so pages are halved until one is left.
+    pub(crate) fn clock_until(&self, at: i64) -> Result<Option<u64>, SegmentError> {
+        let page = schema::PAGE_ROWS as u64;
+        let read = |start: u64| {
+            self.pairs(std::slice::from_ref(&(start..(start + page).min(self.meta.rows))))
+        };
+        let (mut low, mut high) = (0, self.meta.rows.div_ceil(page));
+        while high - low > 1 {
+            let middle = low.midpoint(high);
+            match read(middle * page)?.first() {
+                Some((_, first)) if *first <= at => low = middle,
+                Some(_) | None => high = middle,
+            }
+        }
+        let pairs = read(low * page)?;
+        let count = pairs.partition_point(|(_, recorded)| *recorded <= at);
+        Ok(count.checked_sub(1).and_then(|last| pairs.get(last)).map(|(sequence, _)| *sequence))
+    }
+
     /// Every pair of a clock segment.
     pub(crate) fn clock_all(&self) -> Result<Vec<(u64, i64)>, SegmentError> {
         self.pairs(std::slice::from_ref(&(0..self.meta.rows)))

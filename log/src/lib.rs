@@ -6,11 +6,16 @@
 
 mod bytes;
 mod catalog;
+mod chain;
 pub mod codec;
 mod committer;
 mod decide;
 mod definition;
 mod event;
+mod fold;
+mod folder;
+mod guard;
+mod journal;
 mod last;
 mod log;
 mod open;
@@ -20,11 +25,13 @@ mod samples;
 mod snapshot;
 mod state;
 mod store;
+mod tables;
 mod tail;
 mod time;
 mod value;
+mod watermark;
 
-pub use catalog::{Catalog, Manifest};
+pub use catalog::{Catalog, Deletion, Manifest};
 pub use committer::{AppendError, SubmitError, Submitted};
 pub use decide::{
     Command, NAME_BYTES_MAX, Refusal, SCAN_PERIOD_MS_MAX, SCAN_PERIOD_MS_MIN, decide,
@@ -34,9 +41,11 @@ pub use definition::{
     UserDefinition,
 };
 pub use event::{Change, Entry, Event};
+pub use folder::FOLDER_VERSION;
+pub use guard::{GuardError, TornTail};
 pub use last::{LastValue, LastValues};
 pub use log::{Follower, Log, QUEUE_ROWS_MAX, ReadError, Subscription, SubscriptionEnd};
-pub use open::{FOLDER_VERSION, OpenError};
+pub use open::OpenError;
 pub use quality::{Quality, Severity};
 pub use sample::{BatchId, Sample, Sequence, SignalId};
 pub use samples::{Run, RunKind, Samples};
@@ -44,3 +53,4 @@ pub use state::{GROUPS_BUFFERED_MAX, Group, LogOptions, Snapshot, TestSwitches};
 pub use tail::{Rows, Tail};
 pub use time::{Clock, HandClock, NotATime, SystemClock, Timestamp};
 pub use value::{Value, ValueType};
+pub use watermark::WatermarkError;

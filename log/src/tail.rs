@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use crate::{Run, RunKind, Samples, Sequence, SignalId, Timestamp, Value};
+use crate::{Quality, Run, RunKind, Sample, Samples, Sequence, SignalId, Timestamp, Value};
 
 /// Into how many separately locked parts the signals are spread.
 const SHARDS: usize = 16;
@@ -52,6 +52,16 @@ impl Rows {
             RunKind::Int => Some(Value::Int(bits as i64)),
             RunKind::Bool => Some(Value::Bool(bits != 0)),
             RunKind::Text => self.texts.get(bits as usize).cloned().map(Value::Text),
+        }
+    }
+
+    /// One row as a sample of `signal`.
+    pub fn sample(&self, row: usize, signal: SignalId) -> Sample {
+        Sample {
+            signal,
+            time: Timestamp::from_micros(self.times.get(row).copied().unwrap_or_default()),
+            value: self.value(row),
+            quality: Quality(self.qualities.get(row).copied().unwrap_or_default()),
         }
     }
 
@@ -265,7 +275,6 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Quality, Sample};
 
     fn samples(rows: &[(u32, i64, f64)]) -> Samples {
         let row = |&(signal, time, value): &(u32, i64, f64)| Sample {
