@@ -6,6 +6,7 @@
 
 mod bounded;
 mod clock;
+mod cost;
 mod directory;
 mod edge;
 mod error;
@@ -24,6 +25,7 @@ mod write;
 
 pub use bounded::{Bounded, bounded};
 pub use clock::ClockBook;
+pub use cost::{Costs, costs};
 pub use directory::Span;
 pub use edge::{first_from, last_until};
 pub use error::SegmentError;
