@@ -15,6 +15,7 @@ mod bench;
 mod checked;
 mod configuration;
 mod flight;
+mod folder;
 mod harness;
 mod journey;
 mod line_protocol;

@@ -29,6 +29,16 @@ pub enum Action {
         #[arg(long, value_name = "FILE", default_value = "parx.toml")]
         config: PathBuf,
     },
+    /// Read a whole data folder while ParX is off, tell everything that is wrong with file and
+    /// place, and exit with 1 if anything is.
+    Verify {
+        /// The data folder.
+        #[arg(value_name = "DIR")]
+        data: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask a running server in SQL and print the answer.
     Sql(SqlArgs),
     /// Set an account's password while the server is off.

@@ -17,5 +17,6 @@ pub mod postgres;
 pub mod run;
 pub mod scram;
 pub mod sql;
+pub mod verify;
 pub mod workers;
 mod writes;

@@ -21,6 +21,7 @@ mod run;
 mod schema;
 mod store;
 mod total;
+mod verify;
 mod write;
 
 pub use bounded::{Bounded, bounded};
@@ -39,4 +40,5 @@ pub use run::{CompactError, Compactor};
 pub use schema::SEGMENT_VERSION;
 pub use store::{OPEN_FILES_MAX, SegmentStore};
 pub use total::Total;
+pub use verify::{SegmentsReport, verify_segments};
 pub use write::{DAYS_OPEN_MAX, merge_segments, write_clock, write_tail};

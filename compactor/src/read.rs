@@ -223,6 +223,12 @@ impl SegmentFile {
         Ok(all)
     }
 
+    /// Every row and column, in the order of the file.
+    pub(crate) fn batches(&self) -> Result<ParquetRecordBatchReader, SegmentError> {
+        let columns = self.metadata.schema().fields().len();
+        self.reader(std::slice::from_ref(&(0..self.meta.rows)), &Vec::from_iter(0..columns))
+    }
+
     /// Pairs of a clock segment from pages that may hold one of `sequences`, which ascend.
     pub(crate) fn clock(&self, sequences: &[u64]) -> Result<Vec<(u64, i64)>, SegmentError> {
         let keep = |low: i64, high: i64| {

@@ -220,7 +220,10 @@ fn merge(store: &SegmentStore, merging: &Merging) -> Result<Vec<SegmentMeta>, Se
 }
 
 /// Files below `root` that look like the compactor's and that `named` does not know.
-fn strays(root: &Path, named: &dyn Fn(&str) -> bool) -> Result<Vec<PathBuf>, SegmentError> {
+pub(crate) fn strays(
+    root: &Path,
+    named: &dyn Fn(&str) -> bool,
+) -> Result<Vec<PathBuf>, SegmentError> {
     let mut folders = list(&root.join("segments"))?;
     folders.push(root.join("clock"));
     let mut strays = Vec::new();

@@ -83,6 +83,12 @@ impl Head {
         Ok(parts)
     }
 
+    /// Moves on to a record that does not follow.
+    pub(crate) fn skip_to(&mut self, sequence: Sequence, record: &[u8]) {
+        let is_change = split(sequence, record).is_ok_and(|parts| parts.is_change);
+        self.advance(sequence, is_change, record);
+    }
+
     fn advance(&mut self, sequence: Sequence, is_change: bool, record: &[u8]) {
         self.sequence = sequence;
         self.hash = hash(sequence, record);

@@ -66,7 +66,16 @@ pub(crate) struct Found {
     /// Bytes that were read.
     pub(crate) bytes: u64,
     /// The store was never finished being made, and holds nothing.
-    unmade: bool,
+    pub(crate) unmade: bool,
+    /// What is damaged.
+    pub(crate) damage: Vec<GuardError>,
+}
+
+/// Whether a store was finished being made.
+enum Made {
+    Sound,
+    Unfinished,
+    Damaged(GuardError),
 }
 
 /// The folder of a store, locked against other processes.
@@ -95,42 +104,55 @@ impl Guard {
     }
 
     /// Looks at everything and changes nothing. `durable` is the newest entry that is known to be
-    /// on the disk.
+    /// on the disk. Refuses the first damage.
     pub(crate) fn check(&self, durable: Option<Sequence>) -> Result<Found, GuardError> {
-        let journals = journals(&self.folder)?;
-        let (mut read, mut before, mut bytes) = (Vec::new(), None, 0);
+        let mut found = self.examine(durable)?;
+        match found.damage.is_empty() {
+            true => Ok(found),
+            false => Err(found.damage.swap_remove(0)),
+        }
+    }
+
+    /// As `check`, but tells all damage.
+    pub(crate) fn examine(&self, durable: Option<Sequence>) -> Result<Found, GuardError> {
+        let mut found = Found::default();
+        let journals = journals(&self.folder, &mut found.damage)?;
+        let (mut read, mut before) = (Vec::new(), None);
         for path in &journals {
             let file = File::open(path).map_err(failed(path))?;
             let journal = scan(file, before).map_err(failed(path))?;
-            (before, bytes) = (journal.number, bytes + journal.valid);
+            before = journal.number;
+            found.bytes += journal.valid;
             read.push(journal);
         }
         let filled = read.iter().any(|journal| journal.number.is_some());
-        if !self.is_made(filled)? {
-            return Ok(Found { unmade: true, ..Found::default() });
-        }
-        if journals.is_empty() {
-            return Err(damaged(&self.folder, "its journals are missing"));
-        }
-        let torn = match judge(&read, durable) {
-            Verdict::Sound => None,
-            Verdict::Torn { place, offset } => {
-                journals.get(place).map(|file| TornTail { file: file.clone(), offset })
+        match self.is_made(filled)? {
+            Made::Sound if journals.is_empty() => {
+                found.damage.push(damaged(&self.folder, "its journals are missing"));
             }
-            Verdict::Damaged { place, offset, what } => {
-                let file = journals.get(place).cloned().unwrap_or_default();
-                return Err(GuardError::Damaged { file, offset, what });
+            Made::Sound => {}
+            Made::Unfinished => return Ok(Found { unmade: true, ..found }),
+            Made::Damaged(error) => found.damage.push(error),
+        }
+        let place = |place: usize| journals.get(place).cloned().unwrap_or_default();
+        match judge(&read, durable) {
+            Verdict::Sound => {}
+            Verdict::Torn { place: which, offset } => {
+                found.torn = Some(TornTail { file: place(which), offset });
             }
-        };
+            Verdict::Damaged { place: which, offset, what } => {
+                found.damage.push(GuardError::Damaged { file: place(which), offset, what });
+            }
+        }
         // What is durable was written when the keyspaces that every store has were there.
         let needed = if durable > Some(Sequence::ZERO) { FIXED.len() as u64 } else { 0 };
-        bytes += tables::check(&self.folder, filled, needed)?;
-        Ok(Found { torn, bytes, unmade: false })
+        found.bytes += tables::check(&self.folder, filled, needed, &mut found.damage)?;
+        Ok(found)
     }
 
     /// True if the store was finished being made: its version file is written behind everything
     /// else that an empty store has.
-    fn is_made(&self, filled: bool) -> Result<bool, GuardError> {
+    fn is_made(&self, filled: bool) -> Result<Made, GuardError> {
         let version = self.folder.join("version");
         let found = match fs::read(&version) {
             Ok(found) => found,
@@ -138,13 +160,13 @@ impl Guard {
             Err(error) => return Err(failed(&version)(error)),
         };
         if found == STORE_VERSION {
-            return Ok(true);
+            return Ok(Made::Sound);
         }
         let empty = !filled && list(&self.folder.join("keyspaces"))?.is_empty();
-        match empty && STORE_VERSION.starts_with(&found) {
-            true => Ok(false),
-            false => Err(damaged(&version, "it is not what the store writes")),
-        }
+        Ok(match empty && STORE_VERSION.starts_with(&found) {
+            true => Made::Unfinished,
+            false => Made::Damaged(damaged(&version, "it is not what the store writes")),
+        })
     }
 
     /// Cuts the torn tail off, and removes a store that was never finished being made.
@@ -159,7 +181,7 @@ impl Guard {
         }
         if found.unmade {
             let version = self.folder.join("version");
-            for path in journals(&self.folder)?.into_iter().chain([version]) {
+            for path in journals(&self.folder, &mut vec![])?.into_iter().chain([version]) {
                 match fs::remove_file(&path) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => {
                         return Err(failed(&path)(error));
@@ -173,13 +195,17 @@ impl Guard {
 }
 
 /// The journals of a store in the order in which they were written, without a gap.
-fn journals(folder: &Path) -> Result<Vec<PathBuf>, GuardError> {
+pub(crate) fn journals(
+    folder: &Path,
+    damage: &mut Vec<GuardError>,
+) -> Result<Vec<PathBuf>, GuardError> {
     let mut found: Vec<(u64, PathBuf)> = Vec::new();
     for path in list(folder)? {
         if path.extension().is_some_and(|extension| extension == "jnl") {
-            let number = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
-            let number = number.ok_or_else(|| damaged(&path, "its name is not a number"))?;
-            found.push((number, path));
+            match path.file_stem().and_then(|stem| stem.to_str()?.parse().ok()) {
+                Some(number) => found.push((number, path)),
+                None => damage.push(damaged(&path, "its name is not a number")),
+            }
         }
     }
     found.sort();
@@ -187,7 +213,7 @@ fn journals(folder: &Path) -> Result<Vec<PathBuf>, GuardError> {
         if let [(number, _), (next, path)] = pair
             && number + 1 != *next
         {
-            return Err(damaged(path, "the journal before it is missing"));
+            damage.push(damaged(path, "the journal before it is missing"));
         }
     }
     Ok(found.into_iter().map(|(_, path)| path).collect())

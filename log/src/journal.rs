@@ -22,6 +22,8 @@ const MAGIC: [u8; 4] = *b"FJL\x03";
 const START_BYTES: usize = 14;
 /// Most items that one batch may have.
 const ITEMS_MAX: u32 = 1 << 24;
+/// No store gets to a larger number in its life.
+const NUMBER_MAX: u64 = 1 << 56;
 /// How far one batch's number may be from the one before: fjall counts other things in between.
 const NUMBER_STEP_MAX: u64 = 1 << 32;
 /// Bytes read at a time.
@@ -58,42 +60,89 @@ pub(crate) struct Fault {
 /// Reads a whole journal. `before` is the number of the last batch of the journal before it.
 pub(crate) fn scan(mut file: impl Read + Seek, before: Option<u64>) -> io::Result<Journal> {
     let mut journal = Journal { number: before, ..Journal::default() };
-    let mut input = Input::new(&mut file);
+    let mut input = Input::new(&mut file, 0);
     let (what, named) = loop {
         let mut batch = Batch::default();
-        match batch.read(&mut input, journal.number) {
-            Ok(()) => {
+        match batch.read(&mut input) {
+            Ok(()) if follows(batch.number, journal.number) => {
                 journal.valid = input.at;
                 journal.number = Some(batch.number);
                 journal.keyspaces.append(&mut batch.keyspaces);
                 journal.reached = journal.reached.max(batch.reached);
+            }
+            Ok(()) => {
+                // It is whole, so that it is no torn tail.
+                let what = "a batch's number does not follow the one before";
+                let valid_after = Some(journal.valid);
+                journal.fault = Some(Fault { what, reached: batch.reached, valid_after });
+                return Ok(journal);
             }
             Err(Stop::Over) => return Ok(journal),
             Err(Stop::Bad(what)) => break (what, batch.reached),
             Err(Stop::Io(error)) => return Err(error),
         }
     };
-    let valid_after = next_batch(&mut file, journal.valid + 1, journal.number)?;
+    let valid_after = next_batch(&mut file, journal.valid + 1)?;
     journal.fault = Some(Fault { what, reached: named, valid_after });
     Ok(journal)
 }
 
+/// A valid batch and its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) number: u64,
+}
+
+/// What can be read of a journal, whatever is damaged.
+#[derive(Debug, Default)]
+pub(crate) struct Salvage {
+    /// Every valid batch.
+    pub(crate) batches: Vec<Placed>,
+    /// Where bad ones begin, and why.
+    pub(crate) bad: Vec<(u64, &'static str)>,
+}
+
+/// Finds every valid batch of a journal, also behind damage.
+pub(crate) fn salvage(mut file: impl Read + Seek) -> io::Result<Salvage> {
+    let mut found = Salvage::default();
+    let mut from = 0;
+    loop {
+        file.seek(SeekFrom::Start(from))?;
+        let mut input = Input::new(&mut file, from);
+        let (start, what) = loop {
+            let (start, mut batch) = (input.at, Batch::default());
+            match batch.read(&mut input) {
+                Ok(()) => {
+                    let (end, number) = (input.at, batch.number);
+                    found.batches.push(Placed { start, end, number });
+                }
+                Err(Stop::Over) => return Ok(found),
+                Err(Stop::Bad(what)) => break (start, what),
+                Err(Stop::Io(error)) => return Err(error),
+            }
+        };
+        found.bad.push((start, what));
+        match next_batch(&mut file, start + 1)? {
+            Some(next) => from = next,
+            None => return Ok(found),
+        }
+    }
+}
+
 /// Where the next valid batch at or behind `from` begins.
-pub(crate) fn next_batch(
-    file: &mut (impl Read + Seek),
-    mut from: u64,
-    before: Option<u64>,
-) -> io::Result<Option<u64>> {
+fn next_batch(file: &mut (impl Read + Seek), mut from: u64) -> io::Result<Option<u64>> {
     let mut window = Vec::new();
     loop {
         file.seek(SeekFrom::Start(from))?;
         window.clear();
         file.by_ref().take(WINDOW_BYTES as u64).read_to_end(&mut window)?;
-        let starts = window.windows(START_BYTES).enumerate().filter(|(_, w)| may_start(w, before));
+        let starts = window.windows(START_BYTES).enumerate().filter(|(_, w)| may_start(w));
         for (place, _) in starts {
             let at = from + place as u64;
             file.seek(SeekFrom::Start(at))?;
-            match Batch::default().read(&mut Input::new(&mut *file), before) {
+            match Batch::default().read(&mut Input::new(&mut *file, at)) {
                 Ok(()) => return Ok(Some(at)),
                 Err(Stop::Over | Stop::Bad(_)) => {}
                 Err(Stop::Io(error)) => return Err(error),
@@ -107,19 +156,19 @@ pub(crate) fn next_batch(
 }
 
 /// True if these bytes may be a start with an item behind it.
-fn may_start(bytes: &[u8], before: Option<u64>) -> bool {
+fn may_start(bytes: &[u8]) -> bool {
     let Some((&[tag, ref count @ ..], rest)) = bytes.split_first_chunk::<5>() else { return false };
     let Some((number, rest)) = rest.split_first_chunk::<8>() else { return false };
     tag == START
         && (1..=ITEMS_MAX).contains(&u32::from_le_bytes(*count))
-        && follows(u64::from_le_bytes(*number), before)
+        && u64::from_le_bytes(*number) <= NUMBER_MAX
         && rest.first() == Some(&ITEM)
 }
 
 /// True if a batch of that number may follow the one before.
 fn follows(number: u64, before: Option<u64>) -> bool {
     match before {
-        None => true,
+        None => number <= NUMBER_MAX,
         Some(before) => number > before && number - before <= NUMBER_STEP_MAX,
     }
 }
@@ -150,8 +199,8 @@ struct Input<R> {
 }
 
 impl<R: Read> Input<R> {
-    fn new(file: R) -> Input<R> {
-        Input { reader: BufReader::with_capacity(WINDOW_BYTES, file), at: 0 }
+    fn new(file: R, at: u64) -> Input<R> {
+        Input { reader: BufReader::with_capacity(WINDOW_BYTES, file), at }
     }
 
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
@@ -214,7 +263,7 @@ struct Batch {
 
 impl Batch {
     /// Reads one batch. What it names is kept also if it turns out to be bad.
-    fn read(&mut self, input: &mut Input<impl Read>, before: Option<u64>) -> Result<(), Stop> {
+    fn read(&mut self, input: &mut Input<impl Read>) -> Result<(), Stop> {
         input.start()?;
         let count = u32::from_le_bytes(input.take()?);
         self.number = u64::from_le_bytes(input.take()?);
@@ -230,13 +279,9 @@ impl Batch {
         if tag != END || input.take()? != MAGIC {
             return Err(Stop::Bad("a batch does not end where it should"));
         }
-        if sum != hasher.digest() {
-            return Err(Stop::Bad("a batch's checksum does not match"));
-        }
-        // Told last, so that what the batch names is known.
-        match follows(self.number, before) {
+        match sum == hasher.digest() {
             true => Ok(()),
-            false => Err(Stop::Bad("a batch's number does not follow the one before")),
+            false => Err(Stop::Bad("a batch's checksum does not match")),
         }
     }
 
@@ -337,12 +382,17 @@ mod tests {
                 bytes[place] ^= 1 << bit;
                 let found = read(&bytes);
                 let which = places.partition_point(|at| *at <= place as u64) - 1;
-                let number = (1..13).contains(&(place - places[which] as usize));
+                let number = (5..13).contains(&(place - places[which] as usize));
                 match found.fault {
                     // A number that still fits between its neighbours changes nothing.
                     None => assert!(number, "L6: byte {place} bit {bit}"),
-                    // One that does not is seen at the batch itself or the next.
-                    Some(_) if number => assert!(found.valid >= places[which]),
+                    // One that does not is seen at the batch itself or the next, and is no torn
+                    // tail, for that batch is whole.
+                    Some(fault) if number => {
+                        assert!(found.valid >= places[which], "L6: byte {place} bit {bit}");
+                        let next = fault.valid_after;
+                        assert_eq!(next, Some(found.valid), "L6: byte {place} bit {bit}");
+                    }
                     Some(fault) => {
                         assert_eq!(found.valid, places[which], "L6: byte {place} bit {bit}");
                         let next = (which < 2).then(|| places[which + 1]);
@@ -383,6 +433,22 @@ mod tests {
         let (mut bytes, places) = journal(&[100, WINDOW_BYTES * 3, 50]);
         bytes[places[1] as usize + 3] ^= 1;
         assert_eq!(read(&bytes).fault.unwrap().valid_after, Some(places[2]));
+    }
+
+    #[test]
+    fn salvage_finds_every_batch_around_the_damage() {
+        let (mut bytes, places) = journal(&[100, 9000, 50, 9000, 70]);
+        bytes[places[1] as usize + 5000] ^= 1;
+        bytes[places[3] as usize] = 0;
+        let Salvage { batches, bad } = salvage(Cursor::new(&bytes)).unwrap();
+        let batch = |which: usize| Placed {
+            start: places[which],
+            end: places[which + 1],
+            number: 2 * which as u64 + 2,
+        };
+        assert_eq!(batches, [batch(0), batch(2), batch(4)]);
+        let bad = bad.into_iter().map(|(at, _)| at).collect::<Vec<_>>();
+        assert_eq!(bad, [places[1], places[3]]);
     }
 
     #[test]

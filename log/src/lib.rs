@@ -25,6 +25,7 @@ mod quality;
 mod rows;
 mod sample;
 mod samples;
+mod scratch;
 mod series;
 mod snapshot;
 mod state;
@@ -34,6 +35,7 @@ mod tables;
 mod tail;
 mod time;
 mod value;
+mod verify;
 mod watermark;
 
 pub use catalog::{Catalog, Deletion, Manifest};
@@ -63,4 +65,5 @@ pub use state::{
 pub use tail::Tail;
 pub use time::{Clock, HandClock, NotATime, SystemClock, Timestamp};
 pub use value::{Value, ValueType};
+pub use verify::{Fault, LogReport, VerifyError, verify_log};
 pub use watermark::WatermarkError;

@@ -7,6 +7,7 @@
 //! `keyspaces/<id>/v<number>` is the list, an archive with a table of contents at its end; its
 //! section `tables` names the tables of `keyspaces/<id>/tables/` with an XXH3-128 each.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -25,38 +26,60 @@ const TRAILER_BYTES: usize = 38;
 const READ_BYTES: usize = 256 << 10;
 
 /// Checks every keyspace below `folder`; those of `needed` must be there, and fjall's own if the
-/// journals are `filled`. Answers with the bytes read.
-pub(crate) fn check(folder: &Path, filled: bool, needed: u64) -> Result<u64, GuardError> {
+/// journals are `filled`. Adds the damage to `damage` and answers with the bytes read.
+pub(crate) fn check(
+    folder: &Path,
+    filled: bool,
+    needed: u64,
+    damage: &mut Vec<GuardError>,
+) -> Result<u64, GuardError> {
     let keyspaces = folder.join("keyspaces");
-    for id in 1..=needed {
-        let current = keyspaces.join(id.to_string()).join("current");
-        if !current.exists() {
-            return Err(damaged(&current, "it is missing"));
-        }
-    }
-    let mut meta = false;
-    let (mut others, mut bytes) = (0, 0);
+    let (mut there, mut bytes) = (BTreeSet::new(), 0);
     for path in list(&keyspaces)? {
         if path.is_file() {
             continue;
         }
-        let id = number(&path).ok_or_else(|| damaged(&path, "its name is not a number"))?;
-        let found = keyspace(&path)?;
-        match found {
-            Some(read) if id == META => (meta, bytes) = (true, bytes + read),
-            Some(read) => (others, bytes) = (others + 1, bytes + read),
-            None => {}
+        let Some(id) = number(&path) else {
+            damage.push(damaged(&path, "its name is not a number"));
+            continue;
+        };
+        let before = damage.len();
+        let found = keyspace(&path, damage);
+        if let Some(read) = note(found, damage)?.flatten() {
+            bytes += read;
+            there.insert(id);
+        } else if damage.len() > before {
+            there.insert(id);
         }
     }
-    match meta || (others == 0 && !filled) {
-        true => Ok(bytes),
-        false => Err(damaged(&keyspaces.join("0").join("current"), "it is missing")),
+    let meta = (filled || !there.is_empty()).then_some(META);
+    for id in meta.into_iter().chain(1..=needed) {
+        if !there.contains(&id) {
+            let current = keyspaces.join(id.to_string()).join("current");
+            damage.push(damaged(&current, "it is missing"));
+        }
+    }
+    Ok(bytes)
+}
+
+/// Adds damage to the list, and gives what is no damage.
+fn note<T>(
+    found: Result<T, GuardError>,
+    damage: &mut Vec<GuardError>,
+) -> Result<Option<T>, GuardError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error @ GuardError::Damaged { .. }) => {
+            damage.push(error);
+            Ok(None)
+        }
+        Err(error @ (GuardError::Io { .. } | GuardError::InUse)) => Err(error),
     }
 }
 
 /// Checks one keyspace and answers with the bytes read; nothing if it has no list, as one that is
 /// being made or removed.
-fn keyspace(folder: &Path) -> Result<Option<u64>, GuardError> {
+fn keyspace(folder: &Path, damage: &mut Vec<GuardError>) -> Result<Option<u64>, GuardError> {
     let current = folder.join("current");
     let tables = folder.join("tables");
     let bytes = match fs::read(&current) {
@@ -83,11 +106,12 @@ fn keyspace(folder: &Path) -> Result<Option<u64>, GuardError> {
     let named = tables_of(&bytes).ok_or_else(|| damaged(&list_file, "it cannot be read"))?;
     let mut read = bytes.len() as u64;
     for (table, sum) in named {
-        read += check_table(&tables.join(table.to_string()), sum)?;
+        let found = check_table(&tables.join(table.to_string()), sum);
+        read += note(found, damage)?.unwrap_or_default();
     }
     for path in list(&tables)? {
         if self::number(&path).is_none() {
-            return Err(damaged(&path, "it does not belong there"));
+            damage.push(damaged(&path, "it does not belong there"));
         }
     }
     Ok(Some(read))
