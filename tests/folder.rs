@@ -1,4 +1,5 @@
-//! `parx verify` on real data folders: what it tells, its exit code, and that it changes nothing.
+//! `parx verify` and `parx repair` on real data folders: what they tell, their exit codes, and what
+//! a server finds afterwards.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,6 +27,19 @@ fn verify(place: &Place) -> (Option<i32>, Value) {
     let errors = String::from_utf8(output.stderr).unwrap();
     let report = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {errors}"));
     (output.status.code(), report)
+}
+
+/// Runs `parx repair`; its exit code and what it says.
+fn repair(place: &Place, yes: bool) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parx"));
+    command.arg("repair").arg(place.data());
+    if yes {
+        command.arg("--yes");
+    }
+    let output = command.output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    (output.status.code(), text + &errors)
 }
 
 /// The files below a folder that end with `ending`.
@@ -96,5 +110,58 @@ fn a_folder_that_a_server_uses_is_not_looked_at() {
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(errors.contains("is in use; stop ParX first"), "{errors}");
+    server.stop();
+}
+
+#[test]
+fn repair_says_that_there_is_nothing_to_do() {
+    let place = written();
+    let (code, text) = repair(&place, false);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("nothing to repair"), "{text}");
+}
+
+#[test]
+fn l6_a_damaged_segment_is_set_aside_and_its_loss_is_in_the_history() {
+    let place = written();
+    let victim = files(&place.data().join("segments"), ".parquet").pop().unwrap();
+    let mut damaged = std::fs::read(&victim).unwrap();
+    damaged[100] ^= 1;
+    std::fs::write(&victim, &damaged).unwrap();
+    let (code, text) = repair(&place, false);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("would: move segments/1970-01-01/"), "{text}");
+    assert!(text.contains("lost: 3 samples from 1970-01-01T00:00:00.000001Z"), "{text}");
+    assert!(text.ends_with("nothing was changed; parx repair --yes does it\n"), "{text}");
+    assert!(std::fs::read(&victim).unwrap() == damaged, "nothing was changed");
+    let (code, text) = repair(&place, true);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains(": good; "), "{text}");
+    assert!(!victim.exists());
+    let aside = files(&place.data().join("quarantine"), ".parquet");
+    assert!(std::fs::read(&aside[0]).unwrap() == damaged, "it is kept as it was");
+    assert_eq!(repair(&place, false).0, Some(0), "once is enough");
+    let server = place.start();
+    assert_eq!(server.sql_value("SELECT count(*) FROM samples_history"), "1");
+    let lost = server.sql("SELECT kind, author FROM events WHERE kind = 'DataLost'");
+    assert_eq!(lost, [["DataLost", "parx repair"]], "L6: the loss is in the history");
+    server.write("a,b=c v=4i 4000");
+    assert_eq!(server.sql_value("SELECT count(*) FROM samples_history"), "2");
+    server.stop();
+}
+
+#[test]
+fn l6_a_damaged_journal_is_repaired_and_the_server_goes_on() {
+    let place = written();
+    let journal = files(&place.data().join("log"), ".jnl").pop().unwrap();
+    let mut bytes = std::fs::read(&journal).unwrap();
+    bytes[200] ^= 1;
+    std::fs::write(&journal, &bytes).unwrap();
+    let (code, text) = repair(&place, true);
+    assert_eq!(code, Some(0), "{text}");
+    let aside = files(&place.data().join("quarantine"), ".jnl").pop().unwrap();
+    assert!(std::fs::read(&aside).unwrap() == bytes, "it is kept as it was");
+    let server = place.start();
+    assert_eq!(server.sql_value("SELECT count(*) FROM samples_history"), "4");
     server.stop();
 }

@@ -39,6 +39,16 @@ pub enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Say what can be done about a damaged data folder and what is lost by it, while ParX is off.
+    /// Changes nothing without --yes, and deletes nothing: what is replaced goes to DIR/quarantine.
+    Repair {
+        /// The data folder.
+        #[arg(value_name = "DIR")]
+        data: PathBuf,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Ask a running server in SQL and print the answer.
     Sql(SqlArgs),
     /// Set an account's password while the server is off.

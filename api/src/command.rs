@@ -12,7 +12,7 @@ use crate::auth::{generate_password, make_user};
 use crate::cli::{Action, BenchAction, Cli, DemoArgs, ServeArgs};
 use crate::config::{self, Config};
 use crate::run::{FirstLogin, Running, StartOptions, start};
-use crate::{bench, check, demo, sql, verify};
+use crate::{bench, check, demo, repair, sql, verify};
 
 /// Runs one command to its end.
 pub async fn run(cli: Cli) -> ExitCode {
@@ -21,6 +21,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Action::Demo(args) => run_demo(args).await,
         Action::Check { config } => return check::run(&config),
         Action::Verify { data, json } => return verify::run(&data, json),
+        Action::Repair { data, yes } => return repair::run(data, yes).await,
         Action::Sql(args) => sql::run(args).await,
         Action::Password { data, user, password_file } => {
             password(data, user, password_file.as_deref()).await

@@ -14,6 +14,7 @@ pub mod flight;
 pub mod graphql;
 pub mod http;
 pub mod postgres;
+pub mod repair;
 pub mod run;
 pub mod scram;
 pub mod sql;

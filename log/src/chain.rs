@@ -5,12 +5,15 @@
 //! version 1 of the data folder wrote has no links and is read as it is.
 
 use crate::codec::{self, DecodeError};
-use crate::{Entry, Sequence};
+use crate::{Change, Entry, Event, Sequence};
 
 /// First byte of a record with links; lower ones are versions of entries without.
 pub(crate) const LINKED: u8 = 0x81;
 /// The record is a change: it is linked to the change before it, too.
 const CHANGE: u8 = 1;
+/// The record stands where entries were lost: what comes behind it was linked to them, so the chain
+/// begins anew. Far from the other flags, so that no flipped bit makes one of the other.
+const MENDED: u8 = 0xA6;
 /// Bytes of a record before its links.
 const HEADER_BYTES: usize = 4;
 
@@ -36,7 +39,7 @@ pub(crate) struct Head {
 /// A record, taken apart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a> {
-    /// Hash of the entry before; none where version 1 wrote it.
+    /// Hash of the entry before; none where version 1 wrote it, or where it stands for what is lost.
     pub(crate) previous: Option<Hash>,
     /// Hash of the change before, in the record of a change.
     pub(crate) previous_change: Option<Hash>,
@@ -50,6 +53,16 @@ impl Head {
     /// The record of an entry behind this head, which moves on to it.
     pub(crate) fn append(&mut self, sequence: Sequence, is_change: bool, entry: &[u8]) -> Vec<u8> {
         let flags = if is_change { CHANGE } else { 0 };
+        self.put(sequence, flags, entry)
+    }
+
+    /// The record of a change that stands where entries were lost.
+    pub(crate) fn mend(&mut self, sequence: Sequence, entry: &[u8]) -> Vec<u8> {
+        self.put(sequence, MENDED, entry)
+    }
+
+    fn put(&mut self, sequence: Sequence, flags: u8, entry: &[u8]) -> Vec<u8> {
+        let is_change = flags != 0;
         let links = if is_change { 2 * size_of::<Hash>() } else { size_of::<Hash>() };
         let mut record = Vec::with_capacity(HEADER_BYTES + links + entry.len());
         record.extend([LINKED, flags, 0, 0]);
@@ -98,8 +111,11 @@ impl Head {
     }
 }
 
-/// BLAKE3 of a record at its place.
+/// BLAKE3 of a record at its place; unknown of one that stands for what was lost.
 pub(crate) fn hash(sequence: Sequence, record: &[u8]) -> Hash {
+    if is_mended(record) {
+        return UNKNOWN;
+    }
     let mut hasher = blake3::Hasher::new();
     hasher.update(&sequence.0.to_be_bytes());
     hasher.update(record);
@@ -124,10 +140,13 @@ pub(crate) fn split(sequence: Sequence, record: &[u8]) -> Result<Record<'_>, Dec
             };
             match *flags {
                 0 => {}
-                CHANGE => {
+                CHANGE | MENDED => {
                     let (change, rest) = rest.split_first_chunk::<32>().ok_or_else(cut)?;
                     (parts.previous_change, parts.entry) = (Some(*change), rest);
                     parts.is_change = true;
+                    if *flags == MENDED {
+                        (parts.previous, parts.previous_change) = (None, None);
+                    }
                 }
                 _ => return Err(damaged("its links are not known")),
             }
@@ -145,6 +164,11 @@ pub(crate) fn split(sequence: Sequence, record: &[u8]) -> Result<Record<'_>, Dec
     }
 }
 
+/// True for a record that stands where entries were lost.
+pub(crate) fn is_mended(record: &[u8]) -> bool {
+    record.starts_with(&[LINKED, MENDED])
+}
+
 /// True if a record may begin with this byte.
 pub(crate) fn begins_record(byte: u8) -> bool {
     byte == LINKED || byte == codec::ENTRY_VERSION
@@ -152,7 +176,15 @@ pub(crate) fn begins_record(byte: u8) -> bool {
 
 /// The entry in a record.
 pub(crate) fn decode(sequence: Sequence, record: &[u8]) -> Result<Entry, DecodeError> {
-    codec::decode(sequence, split(sequence, record)?.entry)
+    let entry = codec::decode(sequence, split(sequence, record)?.entry)?;
+    let tells = |event: &Event| match event {
+        Event::Change(change) => matches!(**change, Change::DataLost { .. }),
+        Event::Samples(_) => false,
+    };
+    match is_mended(record) && !tells(&entry.event) {
+        true => Err(DecodeError::Damaged { sequence, what: "it tells of no loss" }),
+        false => Ok(entry),
+    }
 }
 
 #[cfg(test)]
@@ -198,6 +230,18 @@ mod tests {
         let other = Head::default().append(Sequence(1), false, b"entry one");
         assert_eq!(follow([(1, &other), (2, b)]), Err(2), "L6: replaced");
         assert_eq!(follow([(2, b), (3, c)]).map(|head| head.change), Ok(Sequence(3)));
+    }
+
+    #[test]
+    fn behind_what_stands_for_a_lost_entry_the_chain_begins_anew() {
+        let (records, head) = chain();
+        let (first, rest) = (&records[0], &records[2..]);
+        let mut before = Head::default();
+        before.follow(Sequence(1), first).unwrap();
+        let lost = before.mend(Sequence(2), b"lost");
+        let all = [first, &lost].into_iter().chain(rest);
+        assert_eq!(follow((1..).zip(all)), Ok(head));
+        assert!(is_mended(&lost) && split(Sequence(2), &lost).unwrap().is_change);
     }
 
     #[test]

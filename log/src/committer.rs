@@ -433,7 +433,8 @@ pub(crate) fn touch_last_values(last: &LastValues, sequence: Sequence, change: &
         | Change::UserDefined(_)
         | Change::UserPasswordChanged(_)
         | Change::SegmentsCommitted { .. }
-        | Change::SegmentsMerged { .. } => {}
+        | Change::SegmentsMerged { .. }
+        | Change::DataLost { .. } => {}
     }
 }
 

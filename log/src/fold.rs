@@ -132,8 +132,8 @@ impl Fold {
         let earlier = |stored: &Stored| stored.as_ref().map_or(true, |(at, _)| *at < before);
         while let Some(stored) = changes.next_if(earlier) {
             let (sequence, record) = stored?;
-            let entry = self.follow(sequence, &record)?;
-            if let Event::Change(change) = codec::decode(sequence, entry)?.event {
+            self.follow(sequence, &record)?;
+            if let Event::Change(change) = chain::decode(sequence, &record)?.event {
                 touch_last_values(last_values, sequence, &change);
             }
         }

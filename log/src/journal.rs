@@ -15,11 +15,11 @@ use xxhash_rust::xxh3::Xxh3Default;
 use crate::Sequence;
 
 const START: u8 = 1;
-const ITEM: u8 = 2;
+pub(crate) const ITEM: u8 = 2;
 const END: u8 = 3;
 const MAGIC: [u8; 4] = *b"FJL\x03";
 /// Bytes of a start and the tag behind it: enough to tell whether a batch may begin.
-const START_BYTES: usize = 14;
+pub(crate) const START_BYTES: usize = 14;
 /// Most items that one batch may have.
 const ITEMS_MAX: u32 = 1 << 24;
 /// No store gets to a larger number in its life.
@@ -87,52 +87,8 @@ pub(crate) fn scan(mut file: impl Read + Seek, before: Option<u64>) -> io::Resul
     Ok(journal)
 }
 
-/// A valid batch and its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Placed {
-    pub(crate) start: u64,
-    pub(crate) end: u64,
-    pub(crate) number: u64,
-}
-
-/// What can be read of a journal, whatever is damaged.
-#[derive(Debug, Default)]
-pub(crate) struct Salvage {
-    /// Every valid batch.
-    pub(crate) batches: Vec<Placed>,
-    /// Where bad ones begin, and why.
-    pub(crate) bad: Vec<(u64, &'static str)>,
-}
-
-/// Finds every valid batch of a journal, also behind damage.
-pub(crate) fn salvage(mut file: impl Read + Seek) -> io::Result<Salvage> {
-    let mut found = Salvage::default();
-    let mut from = 0;
-    loop {
-        file.seek(SeekFrom::Start(from))?;
-        let mut input = Input::new(&mut file, from);
-        let (start, what) = loop {
-            let (start, mut batch) = (input.at, Batch::default());
-            match batch.read(&mut input) {
-                Ok(()) => {
-                    let (end, number) = (input.at, batch.number);
-                    found.batches.push(Placed { start, end, number });
-                }
-                Err(Stop::Over) => return Ok(found),
-                Err(Stop::Bad(what)) => break (start, what),
-                Err(Stop::Io(error)) => return Err(error),
-            }
-        };
-        found.bad.push((start, what));
-        match next_batch(&mut file, start + 1)? {
-            Some(next) => from = next,
-            None => return Ok(found),
-        }
-    }
-}
-
 /// Where the next valid batch at or behind `from` begins.
-fn next_batch(file: &mut (impl Read + Seek), mut from: u64) -> io::Result<Option<u64>> {
+pub(crate) fn next_batch(file: &mut (impl Read + Seek), mut from: u64) -> io::Result<Option<u64>> {
     let mut window = Vec::new();
     loop {
         file.seek(SeekFrom::Start(from))?;
@@ -174,7 +130,7 @@ fn follows(number: u64, before: Option<u64>) -> bool {
 }
 
 /// Why reading stops.
-enum Stop {
+pub(crate) enum Stop {
     /// Nothing but zeros is left.
     Over,
     /// This is not a valid batch.
@@ -193,13 +149,13 @@ impl From<io::Error> for Stop {
 }
 
 /// A file read forward, with the place.
-struct Input<R> {
+pub(crate) struct Input<R> {
     reader: BufReader<R>,
-    at: u64,
+    pub(crate) at: u64,
 }
 
 impl<R: Read> Input<R> {
-    fn new(file: R, at: u64) -> Input<R> {
+    pub(crate) fn new(file: R, at: u64) -> Input<R> {
         Input { reader: BufReader::with_capacity(WINDOW_BYTES, file), at }
     }
 
@@ -255,15 +211,15 @@ impl<R: Read> Input<R> {
 
 /// What is read of one batch.
 #[derive(Default)]
-struct Batch {
-    number: u64,
+pub(crate) struct Batch {
+    pub(crate) number: u64,
     keyspaces: BTreeSet<u64>,
     reached: Option<Sequence>,
 }
 
 impl Batch {
     /// Reads one batch. What it names is kept also if it turns out to be bad.
-    fn read(&mut self, input: &mut Input<impl Read>) -> Result<(), Stop> {
+    pub(crate) fn read(&mut self, input: &mut Input<impl Read>) -> Result<(), Stop> {
         input.start()?;
         let count = u32::from_le_bytes(input.take()?);
         self.number = u64::from_le_bytes(input.take()?);
@@ -318,7 +274,7 @@ impl Batch {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io::Cursor;
 
     use super::*;
@@ -345,7 +301,7 @@ mod tests {
         bytes
     }
 
-    fn journal(lengths: &[usize]) -> (Vec<u8>, Vec<u64>) {
+    pub(crate) fn journal(lengths: &[usize]) -> (Vec<u8>, Vec<u64>) {
         let (mut bytes, mut places) = (Vec::new(), Vec::new());
         for (place, length) in (1..).zip(lengths) {
             places.push(bytes.len() as u64);
@@ -433,22 +389,6 @@ mod tests {
         let (mut bytes, places) = journal(&[100, WINDOW_BYTES * 3, 50]);
         bytes[places[1] as usize + 3] ^= 1;
         assert_eq!(read(&bytes).fault.unwrap().valid_after, Some(places[2]));
-    }
-
-    #[test]
-    fn salvage_finds_every_batch_around_the_damage() {
-        let (mut bytes, places) = journal(&[100, 9000, 50, 9000, 70]);
-        bytes[places[1] as usize + 5000] ^= 1;
-        bytes[places[3] as usize] = 0;
-        let Salvage { batches, bad } = salvage(Cursor::new(&bytes)).unwrap();
-        let batch = |which: usize| Placed {
-            start: places[which],
-            end: places[which + 1],
-            number: 2 * which as u64 + 2,
-        };
-        assert_eq!(batches, [batch(0), batch(2), batch(4)]);
-        let bad = bad.into_iter().map(|(at, _)| at).collect::<Vec<_>>();
-        assert_eq!(bad, [places[1], places[3]]);
     }
 
     #[test]

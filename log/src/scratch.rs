@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::guard::GuardError;
-use crate::journal::{Placed, salvage};
+use crate::salvage::{Placed, salvage};
 use crate::tables::{failed, list};
 
 /// Where the number of a batch is behind its start.

@@ -145,6 +145,22 @@ impl Store {
         Ok(())
     }
 
+    /// Puts records as they are into an epoch, or among the changes without one; durable only with
+    /// the next commit that is.
+    pub(crate) fn restore(
+        &self,
+        epoch: Option<Sequence>,
+        records: impl IntoIterator<Item = (Sequence, Vec<u8>)>,
+    ) -> Result<(), fjall::Error> {
+        let epochs = self.epochs.read();
+        let epoch = epoch.and_then(|first| epochs.get(&first));
+        let keyspace = epoch.unwrap_or(&self.changes);
+        for (sequence, record) in records {
+            keyspace.insert(sequence.0.to_be_bytes(), record)?;
+        }
+        Ok(())
+    }
+
     /// Where the chain of what was committed ends.
     pub(crate) fn head(&self) -> Head {
         *self.head.lock()
@@ -190,7 +206,10 @@ impl Store {
     }
 
     /// Every change behind `after`, ascending.
-    pub(crate) fn changes_after(&self, after: Sequence) -> impl Iterator<Item = Stored> + use<> {
+    pub(crate) fn changes_after(
+        &self,
+        after: Sequence,
+    ) -> impl DoubleEndedIterator<Item = Stored> + use<> {
         self.changes.range(after.next().0.to_be_bytes()..).map(stored)
     }
 

@@ -12,8 +12,8 @@ use crate::chain::{self, Head};
 use crate::committer::{CATALOG, LAST_VALUES};
 use crate::folder::Folder;
 use crate::guard::{Guard, GuardError, TornTail, journals};
-use crate::journal::salvage;
 use crate::last::LastValues;
+use crate::salvage::salvage;
 use crate::scratch::Scratch;
 use crate::store::Store;
 use crate::tables::failed;
@@ -57,6 +57,8 @@ impl fmt::Display for Fault {
 pub struct LogReport {
     /// Everything that is wrong.
     pub faults: Vec<Fault>,
+    /// How many of them are of the folder's own files, `VERSION` and `watermark`.
+    pub folder_faults: u64,
     /// An unfinished write at the end, which is no fault: the next start cuts it off.
     pub torn: Option<TornTail>,
     /// Bytes of journals and tables.
@@ -106,6 +108,7 @@ pub fn verify_log(folder: &Path, progress: &mut dyn FnMut(&str)) -> Result<LogRe
         Err(error @ OpenError::Version { .. }) => return Err(VerifyError::Version(error)),
         Err(error) => {
             report.faults.push(Fault::new(folder, error));
+            report.folder_faults = 1;
             None
         }
     };

@@ -7,5 +7,6 @@
 )]
 
 mod damage;
+mod repair;
 mod verify;
 mod written;

@@ -33,15 +33,7 @@ pub(crate) async fn written() -> TempDir {
     let definition = SignalDefinition { tag: "a".into(), ..SignalDefinition::default() };
     log.submit("t".into(), Command::DefineSignal(definition)).await.unwrap();
     for group in 0..GROUPS {
-        let rows = (0..ROWS).map(|row| {
-            let number = (group * ROWS + row) as f64;
-            Sample {
-                signal: SignalId(1),
-                time: Timestamp::from_micros(DAY + number as i64),
-                value: Some(Value::Float((number * 0.7).sin())),
-                quality: Quality::GOOD,
-            }
-        });
+        let rows = (0..ROWS).map(|row| sample(group * ROWS + row));
         if group == GROUPS - 1 {
             while marked(&watermark) < log.snapshot().sequence.0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -100,4 +92,30 @@ pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         }
     }
     found
+}
+
+/// The sample of a number.
+pub(crate) fn sample(number: usize) -> Sample {
+    Sample {
+        signal: SignalId(1),
+        time: Timestamp::from_micros(DAY + number as i64),
+        value: Some(Value::Float((number as f64 * 0.7).sin())),
+        quality: Quality::GOOD,
+    }
+}
+
+/// Copies a golden folder to `to`.
+pub(crate) fn golden(version: &str, to: &Path) {
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(version), to);
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match from.is_dir() {
+            true => copy(&from, &to),
+            false => drop(fs::copy(&from, &to).unwrap()),
+        }
+    }
 }
