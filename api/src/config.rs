@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use parx_log::{
     Catalog, Command, LINGER, LINGER_EDGE, ScanClassDefinition, SignalDefinition, SourceDefinition,
-    TAIL_BYTES_MAX, ValueType, decide,
+    SpaceLimits, TAIL_BYTES_MAX, ValueType, decide,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -74,6 +74,14 @@ pub struct LogConfig {
     pub tail_rows_max: Option<u64>,
     /// Most bytes of memory that those samples take.
     pub tail_bytes_max: Option<u64>,
+    /// Part of the disk, in percent, below which samples are refused until there is room again.
+    pub free_soft_percent: Option<u64>,
+    /// The most bytes that this part comes to on a large disk.
+    pub free_soft_bytes_max: Option<u64>,
+    /// Part of the disk, in percent, below which everything is refused, and compaction waits.
+    pub free_hard_percent: Option<u64>,
+    /// The most bytes that this part comes to on a large disk.
+    pub free_hard_bytes_max: Option<u64>,
 }
 
 impl LogConfig {
@@ -84,6 +92,17 @@ impl LogConfig {
             Profile::Server => LINGER,
             Profile::Edge => LINGER_EDGE,
         })
+    }
+
+    /// The free space to keep.
+    pub fn space(&self) -> SpaceLimits {
+        let usual = SpaceLimits::default();
+        SpaceLimits {
+            soft_percent: self.free_soft_percent.unwrap_or(usual.soft_percent),
+            hard_percent: self.free_hard_percent.unwrap_or(usual.hard_percent),
+            soft_bytes_max: self.free_soft_bytes_max.unwrap_or(usual.soft_bytes_max),
+            hard_bytes_max: self.free_hard_bytes_max.unwrap_or(usual.hard_bytes_max),
+        }
     }
 
     /// The bytes of the hot tail to work with.

@@ -172,7 +172,7 @@ fn folder_name(time: Timestamp) -> String {
     time.to_string().replace([':', '.', ' '], "-")
 }
 
-fn text(error: impl ToString) -> String {
+fn text<E: ToString>(error: E) -> String {
     error.to_string()
 }
 

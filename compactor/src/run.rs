@@ -95,7 +95,13 @@ impl Compactor {
     }
 
     /// Seals if it is due, or in any case with `force`; writes what is sealed; merges what is due.
+    /// While the disk is nearly full nothing is merged, which needs room before it makes any, and
+    /// while it is full nothing is written.
     pub async fn pass(&mut self, force: bool) -> Result<(), CompactError> {
+        let space = self.log.space();
+        if space.critical().is_some() {
+            return self.sweep().await;
+        }
         let snapshot = self.log.snapshot();
         if let Some(tail) = snapshot.tails.last().filter(|tail| tail.last().is_none()) {
             let age = self.log.now().since(tail.started());
@@ -115,7 +121,9 @@ impl Compactor {
         for (tail, last) in sealed {
             self.write(tail, last).await?;
         }
-        while let Some(merging) = self.due_merge() {
+        while space.low().is_none()
+            && let Some(merging) = self.due_merge()
+        {
             self.merge(merging).await?;
         }
         self.sweep().await

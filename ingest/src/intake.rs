@@ -175,6 +175,10 @@ impl Intake {
         mut grouped: Grouped,
     ) -> Result<Samples, IntakeError> {
         if !fresh.is_empty() {
+            // No signal begins for samples that are refused then.
+            if let Some((free, needed)) = self.log.space().low() {
+                return Err(IntakeError::Append(AppendError::DiskFull { free, needed }));
+            }
             let command = Command::EnsureSignals(fresh);
             self.log.submit(Arc::clone(author), command).await.map_err(IntakeError::Define)?;
             // Somebody else may have begun one of them, with another type.

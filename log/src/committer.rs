@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::codec;
+use crate::full;
 use crate::last::LastValues;
 use crate::pace::Pace;
 use crate::state::{Group, Shared, Snapshot};
@@ -78,6 +79,17 @@ pub enum AppendError {
         /// Bytes of memory that they take.
         bytes: u64,
     },
+    /// Make room on the disk; writes go on by themselves.
+    #[error(
+        "the disk is nearly full: {free} bytes are free, and {needed} have to be; make room, then \
+         writes go on by themselves"
+    )]
+    DiskFull {
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that have to be.
+        needed: u64,
+    },
     /// A fault of whoever made the columns: make them of one length.
     #[error("the columns of the samples are not of one length, or point at no text")]
     Uneven,
@@ -92,6 +104,17 @@ pub enum SubmitError {
     /// Correct the command.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// Make room on the disk; then send the command again.
+    #[error(
+        "the disk is full: {free} bytes are free, and {needed} have to be; make room, then send it \
+         again"
+    )]
+    DiskFull {
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that have to be.
+        needed: u64,
+    },
     /// Restart ParX; what was acknowledged is safe.
     #[error("the log stopped taking writes: {0}")]
     Stopped(Arc<str>),
@@ -197,6 +220,7 @@ impl Committer {
             requests.into_iter().for_each(|request| refuse(request, &reason));
             return Ok(());
         }
+        let requests = full::with_room(requests, self.shared.disk.space());
         let before = self.shared.snapshot.load_full();
         let mut draft = Draft {
             sequence: before.sequence,
@@ -356,11 +380,16 @@ impl Committer {
         }
     }
 
-    /// Drops the epochs that segments hold (L5). What fails here is tried again at the next start.
+    /// Drops the epochs that segments hold (L5). For want of room that is left to the next start;
+    /// any other failure is the disk's, and ends the log.
     fn let_go(&self, tails: Vec<Arc<Tail>>) {
         for tail in tails {
-            if let Err(error) = self.shared.store.drop_epoch(tail.first) {
-                tracing::warn!(%error, epoch = %tail.first, "an epoch could not be dropped yet");
+            match self.shared.store.drop_epoch(tail.first) {
+                Ok(()) => {}
+                Err(error) if self.shared.disk.space().low().is_some() => {
+                    tracing::warn!(%error, epoch = %tail.first, "an epoch could not be dropped yet");
+                }
+                Err(error) => self.shared.fail(error.to_string()),
             }
         }
     }

@@ -14,6 +14,7 @@ mod definition;
 mod event;
 mod fold;
 mod folder;
+mod full;
 mod guard;
 mod journal;
 mod last;
@@ -32,6 +33,7 @@ mod samples;
 mod scratch;
 mod series;
 mod snapshot;
+mod space;
 mod state;
 mod store;
 mod stretches;
@@ -64,6 +66,10 @@ pub use repair::{LogRepair, RepairError};
 pub use rows::Rows;
 pub use sample::{BatchId, Sample, Sequence, SignalId};
 pub use samples::{Run, RunKind, Samples};
+pub use space::{
+    FREE_HARD_BYTES_MAX, FREE_HARD_PERCENT, FREE_SOFT_BYTES_MAX, FREE_SOFT_PERCENT, Space,
+    SpaceLimits,
+};
 pub use state::{
     GROUPS_BUFFERED_MAX, Group, LINGER, LINGER_EDGE, LogOptions, Snapshot, TAIL_BYTES_MAX,
     TAIL_ROWS_MAX, TAIL_WAIT_MAX, TestSwitches,

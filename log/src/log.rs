@@ -15,6 +15,7 @@ use crate::committer::{AppendError, Committer, Request, SubmitError, Submitted};
 use crate::last::LastValues;
 use crate::open::{OpenError, open};
 use crate::pace::Pace;
+use crate::space::Space;
 use crate::state::{Group, LogOptions, Shared, Snapshot};
 use crate::{BatchId, Catalog, Clock, Command, Entry, Event, Sample, Samples, Sequence, Timestamp};
 
@@ -60,6 +61,15 @@ impl From<fjall::Error> for ReadError {
     }
 }
 
+/// Says that the log has stopped, also if its thread panics.
+struct Ends(Arc<Shared>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.stop("its committer ended".into());
+    }
+}
+
 impl Log {
     /// Opens the data folder, making it if it is not there. Blocks while it reads.
     pub fn open(options: LogOptions, clock: Arc<dyn Clock>) -> Result<Log, OpenError> {
@@ -77,7 +87,10 @@ impl Log {
         };
         let thread = std::thread::Builder::new()
             .name("committer".into())
-            .spawn(move || committer.run())
+            .spawn(move || {
+                let _ends = Ends(committer.shared.clone());
+                committer.run();
+            })
             .map_err(|error| OpenError::Store(error.to_string()))?;
         Ok(Log {
             shared,
@@ -111,6 +124,9 @@ impl Log {
     ) -> Result<Queued, AppendError> {
         if !samples.fits() {
             return Err(AppendError::Uneven);
+        }
+        if let Some((free, needed)) = self.space().low() {
+            return Err(AppendError::DiskFull { free, needed });
         }
         self.tail_room().await?;
         let weight = samples.len().clamp(1, QUEUE_ROWS_MAX) as u32;
@@ -177,6 +193,11 @@ impl Log {
                 self.why_stopped()
             }
         }
+    }
+
+    /// What the disk's free space allows now. While it is low, writes are refused and reads go on.
+    pub fn space(&self) -> Space {
+        self.shared.disk.space()
     }
 
     /// Why the log takes no more writes; nothing while it does.

@@ -105,18 +105,22 @@ pub(crate) struct Opened {
 
 pub(crate) fn open(options: LogOptions, clock: Arc<dyn Clock>) -> Result<Opened, OpenError> {
     let folder = Folder::prepare(&options.folder)?;
-    let durable = folder.durable();
+    let trusting = options.switches.trust_disk;
+    let durable = folder.durable().filter(|_| !trusting);
     let log = options.folder.join("log");
     let filled = durable.is_some_and(|head| head.sequence > Sequence::ZERO);
-    let store = guard(&log, durable.map(|head| head.sequence))
-        .map_err(OpenError::from)
-        .and_then(|()| Store::open(&log, filled))
-        .map_err(|error| match error {
+    let guarded = match trusting {
+        true => Ok(()),
+        false => guard(&log, durable.map(|head| head.sequence)),
+    };
+    let store = guarded.map_err(OpenError::from).and_then(|()| Store::open(&log, filled)).map_err(
+        |error| match error {
             OpenError::Guard(GuardError::InUse) => OpenError::InUse(options.folder.clone()),
             error => error,
-        })?;
+        },
+    )?;
     let last_values = LastValues::default();
-    let mut fold = Fold::read(&store, durable, &last_values, clock.now())?;
+    let mut fold = Fold::read(&store, durable, &last_values, clock.now(), trusting)?;
     let producers = store.batches()?.into_iter();
     let producers = producers.map(|b| (b.producer, (b.epoch, b.sequence))).collect();
     let watermark = folder.finish(&options.folder, fold.head)?;

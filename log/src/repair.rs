@@ -129,7 +129,7 @@ impl LogRepair {
                 drop(guard);
                 let store = Store::open(&log, false)?;
                 let last_values = LastValues::default();
-                mark(folder, Fold::read(&store, None, &last_values, Timestamp::MIN)?.head)
+                mark(folder, Fold::read(&store, None, &last_values, Timestamp::MIN, false)?.head)
             }
             Plan::Rebuild(rebuild) => {
                 let fresh = folder.join(FRESH);

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::sync::{Notify, broadcast};
 
 use crate::committer::AppendError;
 use crate::last::LastValues;
+use crate::space::{Disk, SpaceLimits};
 use crate::store::Store;
 use crate::tail::Tail;
 use crate::watermark::{MARK_EVERY, Watermark};
@@ -62,6 +63,8 @@ pub struct LogOptions {
     pub tail_bytes_max: u64,
     /// How long a writer waits while there are more; then it gets an error.
     pub tail_wait: Duration,
+    /// How much of the disk is kept free.
+    pub space: SpaceLimits,
     /// Faults on purpose; all off but in tests of the tests.
     pub switches: TestSwitches,
 }
@@ -75,6 +78,7 @@ impl LogOptions {
             tail_rows_max: TAIL_ROWS_MAX,
             tail_bytes_max: TAIL_BYTES_MAX,
             tail_wait: TAIL_WAIT_MAX,
+            space: SpaceLimits::default(),
             switches: TestSwitches::default(),
         }
     }
@@ -87,6 +91,8 @@ pub struct TestSwitches {
     pub ack_before_commit: bool,
     /// Store a batch again when it is sent again.
     pub store_batches_again: bool,
+    /// Open a data folder without looking whether its files are sound and nothing is missing.
+    pub trust_disk: bool,
 }
 
 /// What the committer and all handles share.
@@ -102,6 +108,8 @@ pub(crate) struct Shared {
     watermark: Watermark,
     /// Tells the watermark's thread that there is something new to mark.
     news: SyncSender<()>,
+    /// Where the data folder is.
+    pub(crate) disk: Disk,
     /// Told when a group is written, which may have let go of a tail.
     pub(crate) emptied: Notify,
 }
@@ -116,6 +124,7 @@ impl Shared {
         (watermark, news): (Watermark, SyncSender<()>),
     ) -> Shared {
         Shared {
+            disk: Disk::new(options.folder.clone(), options.space),
             options,
             store,
             clock,
@@ -130,16 +139,25 @@ impl Shared {
         }
     }
 
-    /// Starts the thread that writes the watermark, at most [`MARK_EVERY`] behind the log. It ends
-    /// with the last handle of the log.
+    /// Starts the thread that writes the watermark, at most [`MARK_EVERY`] behind the log, and looks
+    /// after the store. It ends with the log.
     pub(crate) fn keep_watermark(self: &Arc<Shared>, news: Receiver<()>) -> io::Result<()> {
         let shared = Arc::downgrade(self);
         let keep = move || {
-            while news.recv().is_ok() {
-                std::thread::sleep(MARK_EVERY);
+            loop {
+                match news.recv_timeout(CHECK_EVERY) {
+                    Ok(()) => std::thread::sleep(MARK_EVERY),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
                 let Some(shared) = shared.upgrade() else { return };
-                if let Err(error) = shared.watermark.write(shared.store.head()) {
-                    shared.fail(error.to_string());
+                if shared.stopped().is_some() {
+                    return;
+                }
+                let checked = shared.store.check().map_err(|error| error.to_string());
+                let marked = shared.watermark.write(shared.store.head());
+                if let Err(reason) = checked.and(marked.map_err(|error| error.to_string())) {
+                    shared.fail(reason);
                     return;
                 }
             }
@@ -162,7 +180,7 @@ impl Shared {
     }
 
     /// Stops the log for a reason that somebody has to look at.
-    fn fail(&self, reason: String) {
+    pub(crate) fn fail(&self, reason: String) {
         tracing::error!(%reason, "the log stopped taking writes");
         self.stop(reason.into());
     }
@@ -187,5 +205,7 @@ impl Shared {
     }
 }
 
+/// How often it is looked whether the store has failed, while nothing is written.
+const CHECK_EVERY: Duration = Duration::from_millis(500);
 /// Groups that a subscriber may be behind before it has to catch up from the log.
 pub const GROUPS_BUFFERED_MAX: usize = 1024;

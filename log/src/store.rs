@@ -161,6 +161,13 @@ impl Store {
         Ok(())
     }
 
+    /// Fails if the store has failed in the background, after which it takes no more. Never beside
+    /// a commit: what a commit could not write must not be written again behind its back.
+    pub(crate) fn check(&self) -> Result<(), fjall::Error> {
+        let _committed = self.head.lock();
+        self.database.persist(PersistMode::Buffer)
+    }
+
     /// Where the chain of what was committed ends.
     pub(crate) fn head(&self) -> Head {
         *self.head.lock()

@@ -13,7 +13,7 @@ use arrow_flight::error::FlightError;
 use arrow_flight::sql::server::PeekableFlightDataStream;
 use futures::{Stream, StreamExt, TryStreamExt};
 use parx_ingest::{Intake, IntakeError};
-use parx_log::{AppendError, BatchId, Queued, Sequence};
+use parx_log::{AppendError, BatchId, Queued, Sequence, SubmitError};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -112,6 +112,9 @@ impl Taker {
     fn declined(&self, error: &IntakeError) -> Status {
         match error {
             IntakeError::Append(error) => refused(error),
+            IntakeError::Define(SubmitError::DiskFull { .. }) => {
+                Status::resource_exhausted(error.to_string())
+            }
             IntakeError::Vanished { .. } => {
                 Status::aborted(format!("batch {}: {error}", self.count))
             }
@@ -128,7 +131,9 @@ impl Taker {
 /// What the log says, as gRPC says it.
 fn refused(error: &AppendError) -> Status {
     match error {
-        AppendError::TailFull { .. } => Status::resource_exhausted(error.to_string()),
+        AppendError::TailFull { .. } | AppendError::DiskFull { .. } => {
+            Status::resource_exhausted(error.to_string())
+        }
         AppendError::Stopped(_) => Status::unavailable(error.to_string()),
         AppendError::UnknownSignal(_) | AppendError::Uneven => status::internal(error),
     }
