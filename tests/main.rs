@@ -14,6 +14,7 @@
 mod bench;
 mod checked;
 mod configuration;
+mod faults;
 mod flight;
 mod folder;
 mod harness;
