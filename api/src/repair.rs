@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use parx_compactor::{SegmentsReport, verify_segments};
+use parx_compactor::{Adoption, SegmentsRepair, inspect, verify_segments};
 use parx_log::{
-    Catalog, Clock, Command, Log, LogOptions, LogRepair, REPAIR_AUTHOR, SegmentKind, SegmentMeta,
+    Clock, Command, Log, LogOptions, LogRepair, REPAIR_AUTHOR, SegmentKind, SegmentMeta,
     SystemClock, Timestamp,
 };
 
@@ -61,64 +61,69 @@ async fn repair(folder: &Path, yes: bool) -> Result<ExitCode, String> {
 /// What is to be done to a data folder.
 struct Repair {
     log: LogRepair,
-    /// Damaged files that the manifest names.
-    segments: Vec<Arc<SegmentMeta>>,
-    /// Files that the manifest may have named before it lost changes.
-    strays: Vec<PathBuf>,
+    segments: SegmentsRepair,
 }
 
 impl Repair {
     fn plan(folder: &Path) -> Result<Repair, String> {
         let Findings { log: report, segments } = examine(folder).map_err(text)?;
-        let log = LogRepair::plan(folder, &report).map_err(text)?;
+        let found = segments.strays.iter().filter_map(|path| inspect(folder, path).ok());
+        let log = LogRepair::plan(folder, &report, &found.collect::<Vec<_>>()).map_err(text)?;
         // Which segments there are may be another thing once the log is made anew.
-        let (catalog, segments) = match (&log.catalog, &report.catalog) {
+        let (manifest, segments) = match (&log.catalog, &report.catalog) {
             (Some(catalog), _) => {
-                let found = verify_segments(folder, &catalog.manifest, &mut |_| ());
-                (catalog, found)
+                let manifest = catalog.manifest.clone();
+                let found = verify_segments(folder, &manifest, &mut |_| ());
+                (manifest, found)
             }
-            (None, Some(catalog)) => (catalog, segments),
-            (None, None) => (&Catalog::default(), SegmentsReport::default()),
+            (None, Some(catalog)) => (catalog.manifest.clone(), segments),
+            (None, None) => Default::default(),
         };
-        let damaged = segments.damaged.iter();
-        let damaged = damaged.filter_map(|path| catalog.manifest.segments.get(path).cloned());
-        let strays = if log.losses.is_empty() { vec![] } else { segments.strays };
-        Ok(Repair { segments: damaged.collect(), strays, log })
+        let mut segments = SegmentsRepair::plan(folder, &manifest, &segments);
+        if log.losses.is_empty() {
+            // They are what any crash leaves, and the next start removes them.
+            segments.strays.clear();
+        }
+        Ok(Repair { log, segments })
     }
 
     fn is_nothing(&self) -> bool {
-        self.log.actions.is_empty() && self.segments.is_empty()
+        let SegmentsRepair { adopt, lost, strays: _ } = &self.segments;
+        self.log.actions.is_empty() && adopt.is_empty() && lost.is_empty()
     }
 
     fn actions(&self, quarantine: &Path) -> Vec<String> {
+        let SegmentsRepair { adopt, lost, strays } = &self.segments;
         let mut actions = self.log.actions.clone();
-        let files = self.segments.iter().map(|segment| segment.path.clone());
-        let strays = self.strays.iter().map(|path| path.display().to_string());
+        for Adoption { add, replaces } in adopt {
+            let (path, count) = (&add.path, replaces.len());
+            actions.push(format!("publish {path}, which holds the rows of {count} files"));
+        }
+        let files = lost.iter().map(|segment| segment.path.clone());
+        let strays = strays.iter().map(|path| path.display().to_string());
         let to = quarantine.display();
         actions.extend(files.chain(strays).map(|file| format!("move {file} to {to}")));
-        if !self.segments.is_empty() {
+        if !lost.is_empty() {
             actions.push("write into the log which segments are lost".into());
         }
         actions
     }
 
     fn losses(&self) -> Vec<String> {
-        let segments = self.segments.iter().map(|segment| loss(segment));
+        let segments = self.segments.lost.iter().map(|segment| loss(segment));
         self.log.losses.iter().cloned().chain(segments).collect()
     }
 
     async fn apply(self, folder: &Path, quarantine: PathBuf) -> Result<(), String> {
-        let Repair { log, segments, strays } = self;
+        let Repair { log, segments } = self;
         let aside = quarantine.clone();
         blocking(folder, move |folder| log.apply(folder, &aside).map_err(text)).await?;
-        let paths: Vec<String> = segments.iter().map(|segment| segment.path.clone()).collect();
-        let mut files: Vec<PathBuf> = paths.iter().map(|path| folder.join(path)).collect();
-        files.extend(strays);
-        blocking(folder, move |folder| set_aside(folder, &files, &quarantine)).await?;
-        if !paths.is_empty() {
-            declare_lost(folder, paths).await?;
-        }
-        Ok(())
+        let commands = segments.commands();
+        let SegmentsRepair { adopt, lost, mut strays } = segments;
+        let replaced = adopt.iter().flat_map(|one| &one.replaces);
+        strays.extend(replaced.chain(&lost).map(|segment| folder.join(&segment.path)));
+        blocking(folder, move |folder| set_aside(folder, &strays, &quarantine)).await?;
+        submit(folder, commands).await
     }
 }
 
@@ -152,19 +157,24 @@ fn set_aside(folder: &Path, files: &[PathBuf], quarantine: &Path) -> Result<(), 
     Ok(())
 }
 
-/// Takes segments out of the manifest with a change that says so.
-async fn declare_lost(folder: &Path, segments: Vec<String>) -> Result<(), String> {
+/// Tells the log what became of the segments.
+async fn submit(folder: &Path, commands: Vec<Command>) -> Result<(), String> {
+    if commands.is_empty() {
+        return Ok(());
+    }
     let open = |folder: &Path| Log::open(LogOptions::new(folder), Arc::new(SystemClock));
     let log = blocking(folder, move |folder| open(folder).map_err(text)).await?;
-    let reason = "the files were not as they had been published".to_owned();
-    let command = Command::DeclareLost { segments, reason };
-    let done = log.submit(REPAIR_AUTHOR.into(), command).await.map_err(text);
+    let mut done = Ok(());
+    for command in commands {
+        let answer = log.submit(REPAIR_AUTHOR.into(), command).await;
+        done = done.and(answer.map(|_| ()).map_err(text));
+    }
     blocking(folder, move |_| {
         log.close();
         Ok(())
     })
     .await?;
-    done.map(|_| ())
+    done
 }
 
 /// A time as a folder's name.

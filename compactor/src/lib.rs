@@ -16,6 +16,7 @@ mod history;
 mod merge;
 mod plan;
 mod read;
+mod repair;
 mod rows;
 mod run;
 mod schema;
@@ -35,6 +36,7 @@ pub use history::{RowBlocks, Versions, blocks, deletions_in, hidden_by, segments
 pub use merge::{Merge, Source};
 pub use plan::{Limits, Merging, plan_merge, should_seal};
 pub use read::{Blocks, SegmentFile, Wanted};
+pub use repair::{Adoption, SegmentsRepair, inspect};
 pub use rows::{append_range, newest_only, reversed};
 pub use run::{CompactError, Compactor};
 pub use schema::SEGMENT_VERSION;

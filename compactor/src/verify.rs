@@ -69,13 +69,27 @@ fn fault(error: SegmentError) -> Fault {
     }
 }
 
-/// Reads one segment whole.
+/// Reads one segment whole and compares it with what was published.
 fn check(root: &Path, meta: &Arc<SegmentMeta>, through: Sequence) -> Result<(), SegmentError> {
-    let file = SegmentFile::open(root, meta, false)?;
-    let path = root.join(&meta.path);
-    let damaged = |what: String| SegmentError::damaged(&path, what);
+    let order = survey(&SegmentFile::open(root, meta, false)?, &root.join(&meta.path))?;
+    let damaged = |what: String| SegmentError::damaged(root.join(&meta.path), what);
+    if order.rows != meta.rows {
+        return Err(damaged(format!("{} rows of {} could be read", order.rows, meta.rows)));
+    }
+    if meta.kind == SegmentKind::Samples && order.times != Some(meta.times) {
+        return Err(damaged("its times are not those that were published".into()));
+    }
+    if order.sequences != Some(meta.sequences) || meta.sequences.1 > through.0 {
+        return Err(damaged("its sequences are not those that were published".into()));
+    }
+    Ok(())
+}
+
+/// Reads every row of a file: they must be in order, and as the file's directory says.
+pub(crate) fn survey(file: &SegmentFile, path: &Path) -> Result<Order, SegmentError> {
+    let damaged = |what: String| SegmentError::damaged(path, what);
     let mut order = Order::default();
-    match meta.kind {
+    match file.meta().kind {
         SegmentKind::Samples => {
             for batch in file.batches()? {
                 let batch = batch.map_err(|error| damaged(error.to_string()))?;
@@ -85,9 +99,6 @@ fn check(root: &Path, meta: &Arc<SegmentMeta>, through: Sequence) -> Result<(), 
             if order.spans != file.spans() {
                 return Err(damaged("its directory is not that of its rows".into()));
             }
-            if order.times != Some(meta.times) {
-                return Err(damaged("its times are not those that were published".into()));
-            }
         }
         SegmentKind::Clock => {
             for (sequence, recorded_at) in file.clock_all()? {
@@ -95,24 +106,18 @@ fn check(root: &Path, meta: &Arc<SegmentMeta>, through: Sequence) -> Result<(), 
             }
         }
     }
-    if order.rows != meta.rows {
-        return Err(damaged(format!("{} rows of {} could be read", order.rows, meta.rows)));
-    }
-    if order.sequences != Some(meta.sequences) || meta.sequences.1 > through.0 {
-        return Err(damaged("its sequences are not those that were published".into()));
-    }
-    Ok(())
+    Ok(order)
 }
 
 /// What the rows of a file come to, in the order in which they lie.
 #[derive(Debug, Default)]
-struct Order {
-    rows: u64,
+pub(crate) struct Order {
+    pub(crate) rows: u64,
     last: Option<(SignalId, i64, u64)>,
     spans: Vec<Span>,
     span: Option<Span>,
-    times: Option<(i64, i64)>,
-    sequences: Option<(u64, u64)>,
+    pub(crate) times: Option<(i64, i64)>,
+    pub(crate) sequences: Option<(u64, u64)>,
 }
 
 impl Order {

@@ -14,7 +14,8 @@ use crate::repair::RepairError;
 use crate::rescue::Rescue;
 use crate::store::{Commit, Store};
 use crate::{
-    BatchId, Catalog, Change, Entry, Event, OpenError, Sequence, Timestamp, codec, snapshot,
+    BatchId, Catalog, Change, Entry, Event, OpenError, SegmentKind, SegmentMeta, Sequence,
+    Timestamp, codec, snapshot,
 };
 
 /// Who appends what a repair has to say.
@@ -43,7 +44,13 @@ pub(crate) struct Rebuild {
 }
 
 impl Rebuild {
-    pub(crate) fn plan(rescue: Rescue, durable: Option<Sequence>) -> Result<Rebuild, RepairError> {
+    /// Plans with what was saved, what the watermark says, and segments that were found and that
+    /// no change names.
+    pub(crate) fn plan(
+        rescue: Rescue,
+        durable: Option<Head>,
+        found: &[SegmentMeta],
+    ) -> Result<Rebuild, RepairError> {
         let folded = fold(&rescue, Sequence(u64::MAX), Catalog::default());
         let kept = rescue.snapshots.get(CATALOG).and_then(|bytes| snapshot::decode(bytes));
         let mut again = Vec::new();
@@ -56,7 +63,13 @@ impl Rebuild {
         let present = rescue.changes.keys().chain(rescue.samples.keys()).copied();
         let mut present: Vec<Sequence> = present.collect();
         present.sort_unstable();
-        let last = present.last().copied().max(durable).unwrap_or(through).max(through);
+        let reached = durable.map(|head| head.sequence);
+        let last = present.last().copied().max(reached).unwrap_or(through).max(through);
+        if let Some((add, to)) = published(found, through, &present) {
+            through = to;
+            again.push(Change::SegmentsCommitted { add, through });
+        }
+        let last = last.max(through);
         let segments = without_segments(&rescue, through, last);
         if let Some((_, to)) = segments {
             through = to;
@@ -68,7 +81,10 @@ impl Rebuild {
         if lost > LOST_ENTRIES_MAX {
             return Err(RepairError::TooMuch { lost });
         }
-        let changes = unlinked(&rescue, through);
+        let mut changes = unlinked(&rescue, through);
+        let newest = rescue.changes.keys().next_back().copied();
+        let lost = durable.map(|head| head.change).filter(|change| Some(*change) > newest);
+        changes.extend(lost.filter(|change| *change <= through).map(Sequence::next));
         Ok(Rebuild { rescue, changes, gaps, segments, through, last, again })
     }
 
@@ -84,7 +100,7 @@ impl Rebuild {
         }
         if !self.again.is_empty() {
             actions.push(format!(
-                "say {} definitions again that only the catalog's snapshot still knows",
+                "say {} definitions again, whose changes cannot be read any more",
                 self.again.len()
             ));
         }
@@ -282,6 +298,37 @@ fn missing(folded: &Catalog, wanted: &Catalog) -> Vec<Change> {
     changes
 }
 
+/// Segments that were found and hold what is missing behind `through`, and how far they reach: the
+/// change that published them is lost. Nothing if anything would still be missing.
+fn published(
+    found: &[SegmentMeta],
+    through: Sequence,
+    present: &[Sequence],
+) -> Option<(Vec<SegmentMeta>, Sequence)> {
+    let mut behind: Vec<&SegmentMeta> =
+        found.iter().filter(|meta| meta.sequences.0 > through.0).collect();
+    behind.sort_by_key(|meta| std::cmp::Reverse(meta.level));
+    let overlaps = |a: &SegmentMeta, b: &SegmentMeta| {
+        let apart = a.sequences.1 < b.sequences.0 || b.sequences.1 < a.sequences.0;
+        a.kind == b.kind && a.day == b.day && !apart
+    };
+    let mut add: Vec<SegmentMeta> = Vec::new();
+    for meta in behind {
+        // What was merged is there twice, as long as its inputs were not removed.
+        if !add.iter().any(|taken| overlaps(taken, meta)) {
+            add.push(meta.clone());
+        }
+    }
+    let clocks = add.iter().filter(|meta| meta.kind == SegmentKind::Clock);
+    let ranges: Vec<(u64, u64)> = clocks.map(|meta| meta.sequences).collect();
+    let to = Sequence(ranges.iter().map(|range| range.1).max()?);
+    let there = present.iter().copied().filter(|at| (through.next()..=to).contains(at));
+    let missing = gaps(&there.collect::<Vec<_>>(), through, to);
+    let held = |at: u64| ranges.iter().any(|range| (range.0..=range.1).contains(&at));
+    let all = missing.iter().all(|(from, to)| (from.0..=to.0).all(held));
+    (!missing.is_empty() && all).then_some((add, to))
+}
+
 /// The entries behind `through` whose samples have left the log, though no change that can be read
 /// says for which segments; nothing if there are so few that each can be told.
 fn without_segments(
@@ -326,6 +373,42 @@ fn unlinked(rescue: &Rescue, through: Sequence) -> Vec<Sequence> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn segment(kind: SegmentKind, level: u32, sequences: (u64, u64)) -> SegmentMeta {
+        SegmentMeta {
+            path: format!("{kind:?}-L{level}-{}-{}", sequences.0, sequences.1),
+            kind,
+            day: (kind == SegmentKind::Samples).then_some(1),
+            rows: 1,
+            bytes: 1,
+            sequences,
+            times: (0, 0),
+            blake3: String::new(),
+            level,
+        }
+    }
+
+    #[test]
+    fn segments_that_were_found_stand_for_what_is_missing_if_they_hold_it_all() {
+        use SegmentKind::{Clock, Samples};
+        let found = [
+            segment(Samples, 0, (11, 20)),
+            segment(Clock, 0, (11, 20)),
+            segment(Samples, 0, (22, 30)),
+            segment(Clock, 0, (22, 30)),
+            segment(Samples, 1, (11, 30)),
+            segment(Samples, 1, (1, 30)),
+        ];
+        let there = |list: &[u64]| list.iter().copied().map(Sequence).collect::<Vec<_>>();
+        let (add, to) = published(&found, Sequence(10), &there(&[21, 31])).unwrap();
+        let paths: Vec<&str> = add.iter().map(|meta| meta.path.as_str()).collect();
+        assert_eq!(paths, ["Samples-L1-11-30", "Clock-L0-11-20", "Clock-L0-22-30"], "C2");
+        assert_eq!(to, Sequence(30), "C2");
+        assert_eq!(published(&found, Sequence(10), &there(&[31])), None, "21 is lost");
+        assert_eq!(published(&found, Sequence(30), &there(&[31])), None, "nothing is missing");
+        let all: Vec<u64> = (11..=31).collect();
+        assert_eq!(published(&found, Sequence(10), &there(&all)), None, "nothing is missing");
+    }
 
     #[test]
     fn gaps_are_what_is_missing() {

@@ -18,7 +18,7 @@ use crate::rescue::Rescue;
 use crate::store::Store;
 use crate::verify::LogReport;
 use crate::watermark::{Watermark, WatermarkError};
-use crate::{Catalog, OpenError, Timestamp};
+use crate::{Catalog, OpenError, SegmentMeta, Timestamp};
 
 /// Folders beside the store: the copy that is read, and the new store.
 const SCRATCH: &str = "repair.tmp";
@@ -82,8 +82,13 @@ enum Plan {
 }
 
 impl LogRepair {
-    /// Finds out what can be done about what `report` tells of the log in `folder`.
-    pub fn plan(folder: &Path, report: &LogReport) -> Result<LogRepair, RepairError> {
+    /// Finds out what can be done about what `report` tells of the log in `folder`. `found` are
+    /// segments that are there and that the manifest does not name.
+    pub fn plan(
+        folder: &Path,
+        report: &LogReport,
+        found: &[SegmentMeta],
+    ) -> Result<LogRepair, RepairError> {
         let log = folder.join("log");
         let new = |plan, actions| LogRepair { actions, losses: vec![], catalog: None, plan };
         match (report.faults.len() as u64 - report.folder_faults, &report.torn) {
@@ -102,7 +107,7 @@ impl LogRepair {
                 let durable = Folder::look(folder).ok().and_then(|folder| folder.durable());
                 let damage = guard.examine(durable.map(|head| head.sequence))?.damage;
                 let rescue = Rescue::read(&log, &folder.join(SCRATCH), &damage)?;
-                let rebuild = Rebuild::plan(rescue, durable.map(|head| head.sequence))?;
+                let rebuild = Rebuild::plan(rescue, durable, found)?;
                 Ok(LogRepair {
                     actions: rebuild.actions(),
                     losses: rebuild.losses(),

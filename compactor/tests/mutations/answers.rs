@@ -1,7 +1,7 @@
 //! Everything that a data folder answers: definitions, changes, every version of every sample, when it
 //! was recorded, last values, and whether a batch that is sent again is known.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use parx_compactor::{ClockBook, SegmentStore, Versions, Wanted, blocks};
@@ -13,8 +13,10 @@ use crate::base::{START, close, open};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answers {
     catalog: Vec<String>,
+    segments: Vec<String>,
     changes: Vec<String>,
-    rows: Vec<String>,
+    /// Each with the time at which it was recorded, if that is known.
+    rows: Vec<(String, Option<i64>)>,
     last: Vec<String>,
     batches: Vec<String>,
 }
@@ -22,29 +24,38 @@ pub(crate) struct Answers {
 impl Answers {
     /// The first thing that is not as in `other`.
     pub(crate) fn differs(&self, other: &Answers) -> String {
-        let pairs = [
-            ("catalog", &self.catalog, &other.catalog),
-            ("changes", &self.changes, &other.changes),
-            ("rows", &self.rows, &other.rows),
-            ("last values", &self.last, &other.last),
-            ("batches", &self.batches, &other.batches),
+        let rows = |answers: &Answers| answers.rows.iter().map(|row| format!("{row:?}")).collect();
+        let pairs: [(&str, Vec<String>, Vec<String>); 6] = [
+            ("catalog", self.catalog.clone(), other.catalog.clone()),
+            ("segments", self.segments.clone(), other.segments.clone()),
+            ("changes", self.changes.clone(), other.changes.clone()),
+            ("rows", rows(self), rows(other)),
+            ("last values", self.last.clone(), other.last.clone()),
+            ("batches", self.batches.clone(), other.batches.clone()),
         ];
         for (name, mine, theirs) in pairs {
             if mine != theirs {
-                let first = mine.iter().zip(theirs).find(|(a, b)| a != b);
+                let first = mine.iter().zip(&theirs).find(|(a, b)| a != b);
                 return format!("{name}: {} for {}, {first:?}", mine.len(), theirs.len());
             }
         }
         "nothing".into()
     }
 
-    /// Whether rows and batches are those of `whole`; what is not part of it is an error.
+    /// Whether rows and definitions are those of `whole`; a row that it does not have is an error.
     pub(crate) fn is_part_of(&self, whole: &Answers) -> Result<bool, String> {
-        let all: BTreeSet<&String> = whole.rows.iter().collect();
-        match self.rows.iter().find(|row| !all.contains(row)) {
-            Some(row) => Err(format!("a row that was never recorded: {row}")),
-            None => Ok(self.rows == whole.rows && self.catalog == whole.catalog),
+        let all: BTreeMap<&String, Option<i64>> =
+            whole.rows.iter().map(|(k, at)| (k, *at)).collect();
+        for (row, at) in &self.rows {
+            match all.get(row) {
+                None => return Err(format!("a row that was never recorded: {row}")),
+                Some(then) if at.is_some() && at != then => {
+                    return Err(format!("{row} was not recorded at {at:?}"));
+                }
+                Some(_) => {}
+            }
         }
+        Ok(self.rows == whole.rows && self.catalog == whole.catalog)
     }
 }
 
@@ -67,7 +78,7 @@ async fn all(log: &Log, folder: &Path) -> Result<Answers, String> {
     answers.catalog.extend(sources.map(|source| format!("{source:?}")));
     answers.catalog.extend(catalog.scan_classes.values().map(|class| format!("{class:?}")));
     answers.catalog.extend(catalog.deletions().map(|deletion| format!("{deletion:?}")));
-    answers.catalog.extend(catalog.manifest.segments.keys().cloned());
+    answers.segments.extend(catalog.manifest.segments.keys().cloned());
     let changes = log.changes_before(Sequence(u64::MAX), 10_000).map_err(text)?;
     for entry in changes {
         let Event::Change(change) = &entry.event else { continue };
@@ -102,9 +113,8 @@ fn rows(log: &Log, folder: &Path, answers: &mut Answers) -> Result<(), String> {
             for row in 0..rows.len() {
                 let (time, sequence) = (rows.times[row], rows.sequences[row]);
                 let (quality, value) = (rows.qualities[row], rows.value(row));
-                let at = recorded[row];
-                let line = format!("{signal} {time} {sequence} {quality} {value:?} {at:?}");
-                answers.rows.push(line);
+                let line = format!("{signal} {time} {sequence} {quality} {value:?}");
+                answers.rows.push((line, recorded[row]));
             }
         }
         let newest = blocks(&store, &snapshot, id, times, wanted, Versions::Newest);

@@ -18,13 +18,14 @@ mod mutate;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, Once, mpsc};
+use std::sync::{Arc, Mutex, Once, mpsc};
 use std::time::Duration;
 
-use parx_log::{LogRepair, verify_log};
+use parx_compactor::{SegmentsRepair, SegmentsReport, inspect, verify_segments};
+use parx_log::{LogRepair, LogReport, Manifest, verify_log};
 
 use crate::answers::{Answers, ask};
-use crate::base::{Base, copy};
+use crate::base::{Base, close, copy, open};
 use crate::chance::Chance;
 use crate::mutate::mutate;
 
@@ -99,21 +100,15 @@ fn repaired(folder: &Path, wanted: &Answers, words: String) -> Outcome {
         Ok(report) => report,
         Err(error) => return Outcome::Refused(error.to_string()),
     };
-    if report.faults.is_empty() {
-        // Then it is a segment, which the log knows nothing of.
-        return match words.contains(".parquet") {
-            true => Outcome::Refused(words),
-            false => wrong("verify finds nothing wrong".into()),
-        };
+    let manifest = report.catalog.as_ref().map(|catalog| catalog.manifest.clone());
+    let segments = verify_segments(folder, &manifest.clone().unwrap_or_default(), &mut |_| ());
+    if report.faults.is_empty() && segments.faults.is_empty() {
+        return wrong("verify finds nothing wrong".into());
     }
-    let plan = match LogRepair::plan(folder, &report) {
-        Ok(plan) => plan,
-        Err(error) => return wrong(format!("no repair: {error}")),
+    let told = match mend(folder, &report, manifest, segments) {
+        Ok(losses) => !losses.is_empty(),
+        Err(error) => return wrong(format!("the repair failed: {error}")),
     };
-    let told = !plan.losses.is_empty();
-    if let Err(error) = plan.apply(folder, &folder.join("quarantine/now")) {
-        return wrong(format!("the repair failed: {error}"));
-    }
     match ask(folder, false) {
         Err(error) => wrong(format!("after the repair: {error}")),
         Ok(found) => match found.is_part_of(wanted) {
@@ -122,6 +117,40 @@ fn repaired(folder: &Path, wanted: &Answers, words: String) -> Outcome {
             Ok(_) => Outcome::Repaired,
         },
     }
+}
+
+/// Repairs log and segments, as `parx repair --yes` does; answers with what was told to be lost.
+fn mend(
+    folder: &Path,
+    report: &LogReport,
+    manifest: Option<Arc<Manifest>>,
+    segments: SegmentsReport,
+) -> Result<Vec<String>, String> {
+    let quarantine = folder.join("quarantine/now");
+    let found = segments.strays.iter().filter_map(|path| inspect(folder, path).ok());
+    let found: Vec<_> = found.collect();
+    let plan = LogRepair::plan(folder, report, &found).map_err(|error| error.to_string())?;
+    let (manifest, segments) = match &plan.catalog {
+        Some(catalog) => {
+            let found = verify_segments(folder, &catalog.manifest, &mut |_| ());
+            (catalog.manifest.clone(), found)
+        }
+        None => (manifest.unwrap_or_default(), segments),
+    };
+    let repair = SegmentsRepair::plan(folder, &manifest, &segments);
+    let mut losses = plan.losses.clone();
+    losses.extend(repair.lost.iter().map(|segment| segment.path.clone()));
+    plan.apply(folder, &quarantine).map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let log = open(folder, false).map_err(|error| error.to_string())?;
+        for command in repair.commands() {
+            let done = log.submit("parx repair".into(), command).await;
+            done.map_err(|error| error.to_string())?;
+        }
+        close(log).await;
+        Ok(losses)
+    })
 }
 
 /// Runs many mutations; answers with how often what came, and with what must never come.

@@ -14,7 +14,7 @@ use crate::written::{
 fn repair(folder: &Path) -> Vec<String> {
     let report = verify_log(folder, &mut |_| ()).unwrap();
     let before = files(folder);
-    let plan = LogRepair::plan(folder, &report).unwrap();
+    let plan = LogRepair::plan(folder, &report, &[]).unwrap();
     assert!(files(folder) == before, "planning changes nothing");
     assert!(!plan.actions.is_empty(), "there is something to do");
     let losses = plan.losses.clone();
