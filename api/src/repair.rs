@@ -182,6 +182,7 @@ fn folder_name(time: Timestamp) -> String {
     time.to_string().replace([':', '.', ' '], "-")
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "this is the shape that `map_err` takes")]
 fn text<E: ToString>(error: E) -> String {
     error.to_string()
 }

@@ -5,13 +5,50 @@
 
 use std::iter::Peekable;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use crate::chain::{self, Head};
 use crate::committer::{CATALOG, LAST_VALUES, LAST_VALUES_1, touch_last_values};
 use crate::last::LastValues;
 use crate::store::{Store, Stored};
 use crate::tail::Tail;
-use crate::{Catalog, Event, OpenError, Sequence, Timestamp, codec, snapshot};
+use crate::{Catalog, Entry, Event, OpenError, Sequence, Timestamp, codec, snapshot};
+
+/// Entries that may wait between the two threads.
+const FOUND_MAX: usize = 8;
+
+/// An entry that is good, and with samples the tail they go to and the bytes they take in the log.
+struct Found {
+    entry: Entry,
+    tail: Option<(Arc<Tail>, u64)>,
+}
+
+/// Puts an entry where it is kept.
+fn put(found: Found, last_values: &LastValues) {
+    let Found { entry, tail } = found;
+    match (&entry.event, tail) {
+        (Event::Samples(samples), Some((tail, bytes))) => {
+            tail.append(entry.sequence, entry.recorded_at, samples, bytes);
+            last_values.append(entry.sequence, samples);
+        }
+        (Event::Change(change), _) => touch_last_values(last_values, entry.sequence, change),
+        (Event::Samples(_), None) => {}
+    }
+}
+
+/// Reads the last values as they were when samples left the log.
+fn restore(store: &Store, last_values: &LastValues) -> Result<(), OpenError> {
+    let stamped = |bytes: &[u8]| {
+        let (at, bytes) = bytes.split_first_chunk::<8>()?;
+        Some((Sequence(u64::from_be_bytes(*at)), bytes.to_vec()))
+    };
+    if let Some((at, bytes)) = store.snapshot(LAST_VALUES)?.as_deref().and_then(stamped) {
+        last_values.restore(at, &bytes)?;
+    } else if let Some((at, bytes)) = store.snapshot(LAST_VALUES_1)?.as_deref().and_then(stamped) {
+        last_values.restore(at, &LastValues::from_version_1(&bytes))?;
+    }
+    Ok(())
+}
 
 /// What the log folds to.
 pub(crate) struct Fold {
@@ -75,7 +112,8 @@ impl Fold {
         Ok(())
     }
 
-    /// Reads every entry behind what segments hold, in order; builds one tail per epoch.
+    /// Reads every entry behind what segments hold, in order; builds one tail per epoch. One thread
+    /// reads, checks and unpacks, another puts into the tails what the first has found good.
     fn entries(
         &mut self,
         store: &Store,
@@ -83,21 +121,31 @@ impl Fold {
         now: Timestamp,
     ) -> Result<(), OpenError> {
         let through = self.catalog.manifest.through;
-        if let Some(bytes) = store.snapshot(LAST_VALUES)?
-            && let Some((at, bytes)) = bytes.split_first_chunk::<8>()
-        {
-            last_values.restore(Sequence(u64::from_be_bytes(*at)), bytes)?;
-        } else if let Some(bytes) = store.snapshot(LAST_VALUES_1)?
-            && let Some((at, bytes)) = bytes.split_first_chunk::<8>()
-        {
-            let at = Sequence(u64::from_be_bytes(*at));
-            last_values.restore(at, &LastValues::from_version_1(bytes))?;
-        }
+        restore(store, last_values)?;
         self.head.sequence = through;
         if let Some((sequence, record)) = store.changes_before(through.next(), 1)?.pop() {
             self.head.change = sequence;
             self.head.change_hash = chain::hash(sequence, &record);
         }
+        std::thread::scope(|scope| {
+            let (sender, found) = sync_channel(FOUND_MAX);
+            let put = scope.spawn(move || found.iter().for_each(|one| put(one, last_values)));
+            let read = self.read_entries(store, now, &sender);
+            drop(sender);
+            match put.join() {
+                Ok(()) => read,
+                Err(_) => Err(OpenError::Store("what was read could not be kept".into())),
+            }
+        })
+    }
+
+    fn read_entries(
+        &mut self,
+        store: &Store,
+        now: Timestamp,
+        out: &SyncSender<Found>,
+    ) -> Result<(), OpenError> {
+        let through = self.catalog.manifest.through;
         let mut changes = store.changes_after(through).peekable();
         let epochs = store.epochs();
         for (place, first) in epochs.iter().enumerate() {
@@ -106,24 +154,23 @@ impl Fold {
                 self.done.push(*first);
                 continue;
             }
-            let tail = Tail::new(*first, now);
+            let tail = Arc::new(Tail::new(*first, now));
             for stored in store.samples_after(*first, through) {
                 let (sequence, record) = stored?;
-                self.changes_before(&mut changes, sequence, last_values)?;
+                self.changes_before(&mut changes, sequence, out)?;
                 let bytes = self.follow(sequence, &record)?;
                 let entry = codec::decode(sequence, bytes)?;
                 self.recorded_at = self.recorded_at.max(entry.recorded_at);
-                if let Event::Samples(samples) = &entry.event {
-                    tail.append(sequence, entry.recorded_at, samples, bytes.len() as u64);
-                    last_values.append(sequence, samples);
-                }
+                let (tail, bytes) = (tail.clone(), bytes.len() as u64);
+                // The other thread ends only when this one is done.
+                let _ = out.send(Found { entry, tail: Some((tail, bytes)) });
             }
             if let Some(end) = end {
                 tail.seal(end);
             }
-            self.tails.push(Arc::new(tail));
+            self.tails.push(tail);
         }
-        self.changes_before(&mut changes, Sequence(u64::MAX), last_values)
+        self.changes_before(&mut changes, Sequence(u64::MAX), out)
     }
 
     /// Passes the changes that come before a sequence.
@@ -131,15 +178,14 @@ impl Fold {
         &mut self,
         changes: &mut Peekable<impl Iterator<Item = Stored>>,
         before: Sequence,
-        last_values: &LastValues,
+        out: &SyncSender<Found>,
     ) -> Result<(), OpenError> {
         let earlier = |stored: &Stored| stored.as_ref().map_or(true, |(at, _)| *at < before);
         while let Some(stored) = changes.next_if(earlier) {
             let (sequence, record) = stored?;
             self.follow(sequence, &record)?;
-            if let Event::Change(change) = chain::decode(sequence, &record)?.event {
-                touch_last_values(last_values, sequence, &change);
-            }
+            let entry = chain::decode(sequence, &record)?;
+            let _ = out.send(Found { entry, tail: None });
         }
         Ok(())
     }

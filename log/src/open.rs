@@ -121,6 +121,7 @@ pub(crate) fn open(options: LogOptions, clock: Arc<dyn Clock>) -> Result<Opened,
     )?;
     let last_values = LastValues::default();
     let mut fold = Fold::read(&store, durable, &last_values, clock.now(), trusting)?;
+    tracing::debug!(last = %fold.head.sequence, "the log is folded");
     let producers = store.batches()?.into_iter();
     let producers = producers.map(|b| (b.producer, (b.epoch, b.sequence))).collect();
     let watermark = folder.finish(&options.folder, fold.head)?;

@@ -96,7 +96,8 @@ async fn all(log: &Log, folder: &Path) -> Result<Answers, String> {
     Ok(answers)
 }
 
-fn text(error: impl ToString) -> String {
+#[expect(clippy::needless_pass_by_value, reason = "this is the shape that `map_err` takes")]
+fn text<E: ToString>(error: E) -> String {
     error.to_string()
 }
 
