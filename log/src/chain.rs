@@ -123,6 +123,19 @@ pub(crate) fn hash(sequence: Sequence, record: &[u8]) -> Hash {
     hasher.finalize().into()
 }
 
+/// Checks that changes, ascending, follow one another without one missing in between.
+pub(crate) fn changes_follow<'a>(
+    changes: impl Iterator<Item = &'a (Sequence, Vec<u8>)>,
+) -> Result<(), DecodeError> {
+    let mut head = Head::default();
+    for (sequence, record) in changes {
+        // Samples may have come between them, so only the chain of changes counts.
+        head.hash = UNKNOWN;
+        head.follow(*sequence, record)?;
+    }
+    Ok(())
+}
+
 /// Takes a record apart, as far as its links go.
 pub(crate) fn split(sequence: Sequence, record: &[u8]) -> Result<Record<'_>, DecodeError> {
     let damaged = |what| DecodeError::Damaged { sequence, what };
@@ -231,6 +244,18 @@ mod tests {
         let other = Head::default().append(Sequence(1), false, b"entry one");
         assert_eq!(follow([(1, &other), (2, b)]), Err(2), "L6: replaced");
         assert_eq!(follow([(2, b), (3, c)]).map(|head| head.change), Ok(Sequence(3)));
+    }
+
+    #[test]
+    fn l6_a_change_that_is_missing_among_others_is_told() {
+        let mut head = Head::default();
+        let changes =
+            (1..=4).map(|at| (Sequence(3 * at), head.append(Sequence(3 * at), true, b"c")));
+        let changes: Vec<_> = changes.collect();
+        assert_eq!(changes_follow(changes.iter()), Ok(()));
+        assert_eq!(changes_follow(changes[1..].iter()), Ok(()), "from any one on");
+        let without = changes[..1].iter().chain(&changes[2..]);
+        assert!(changes_follow(without).is_err(), "L6");
     }
 
     #[test]

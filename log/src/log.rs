@@ -248,6 +248,7 @@ impl Log {
             if chunk.is_empty() {
                 return Ok(catalog);
             }
+            chain::changes_follow(chunk.iter())?;
             for (at, bytes) in chunk {
                 if at > sequence {
                     return Ok(catalog);
@@ -277,6 +278,7 @@ impl Log {
     /// Changes before a sequence, newest first, `limit` at most. Blocks on the disk.
     pub fn changes_before(&self, before: Sequence, limit: usize) -> Result<Vec<Entry>, ReadError> {
         let entries = self.shared.store.changes_before(before, limit)?;
+        chain::changes_follow(entries.iter().rev())?;
         entries.into_iter().map(|(seq, bytes)| Ok(chain::decode(seq, &bytes)?)).collect()
     }
 

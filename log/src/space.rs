@@ -13,9 +13,9 @@ pub const FREE_SOFT_PERCENT: u64 = 10;
 /// Part of the disk that is kept free of everything, in percent.
 pub const FREE_HARD_PERCENT: u64 = 5;
 /// The most that is kept free of samples, however large the disk is.
-pub const FREE_SOFT_BYTES_MAX: u64 = 4 << 30;
+pub const FREE_SOFT_BYTES_MAX: u64 = 1 << 30;
 /// The most that is kept free of everything, however large the disk is.
-pub const FREE_HARD_BYTES_MAX: u64 = 2 << 30;
+pub const FREE_HARD_BYTES_MAX: u64 = 512 << 20;
 /// How long the log refuses at least, so that those who wait for it hear it before it takes again.
 const REFUSE_MIN: Duration = Duration::from_secs(1);
 
@@ -179,9 +179,9 @@ mod tests {
             (52 * mib, small, critical(0, 0), critical(52 * mib, 55 * mib)),
             (56 * mib, small, critical(0, 0), low(56 * mib, 110 * mib)),
             // Of a large disk not more is kept than anybody needs.
-            (5 * gib, large, Space::Enough, Space::Enough),
-            (3 * gib, large, Space::Enough, low(3 * gib, 4 * gib)),
-            (gib, large, Space::Enough, critical(gib, 2 * gib)),
+            (gib, large, Space::Enough, Space::Enough),
+            (900 * mib, large, Space::Enough, low(900 * mib, gib)),
+            (400 * mib, large, Space::Enough, critical(400 * mib, 512 * mib)),
         ];
         for (number, (free, total, before, wanted)) in table.into_iter().enumerate() {
             assert_eq!(judge(free, total, &limits, before), wanted, "A2: case {number}");

@@ -46,10 +46,20 @@ fn hot(log: &Log, tag: &str) -> Vec<(u64, Option<Value>)> {
     rows.collect()
 }
 
-/// What every golden folder holds: three writes in segments, two in the log.
 #[tokio::test]
 async fn l4_a_folder_of_version_1_is_read_and_becomes_one_of_version_2() {
-    let folder = golden("v1");
+    reads("v1").await;
+}
+
+#[tokio::test]
+async fn l4_a_folder_of_version_2_is_read() {
+    reads("v2").await;
+}
+
+/// Reads a golden folder and goes on with it. Every one holds three writes in segments and two in
+/// the log.
+async fn reads(version: &str) {
+    let folder = golden(version);
     let log = open(folder.path());
     let manifest = log.catalog().manifest.clone();
     assert_eq!((manifest.segments.len(), manifest.through), (2, Sequence(7)), "L4");

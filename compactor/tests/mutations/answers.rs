@@ -111,11 +111,11 @@ fn rows(log: &Log, folder: &Path, answers: &mut Answers) -> Result<(), String> {
         for block in blocks(&store, &snapshot, id, times, wanted, Versions::All) {
             let rows = block.map_err(text)?;
             let recorded = clock.recorded_at(&rows.sequences).map_err(text)?;
-            for row in 0..rows.len() {
+            for (row, at) in recorded.into_iter().enumerate() {
                 let (time, sequence) = (rows.times[row], rows.sequences[row]);
                 let (quality, value) = (rows.qualities[row], rows.value(row));
                 let line = format!("{signal} {time} {sequence} {quality} {value:?}");
-                answers.rows.push((line, recorded[row]));
+                answers.rows.push((line, at));
             }
         }
         let newest = blocks(&store, &snapshot, id, times, wanted, Versions::Newest);

@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::print_stderr,
     reason = "a test stops at the first thing that is not as it should be, and says so"
 )]
@@ -79,7 +78,7 @@ fn outcome(folder: &Path, expected: &Answers, repair: bool, trusting: bool) -> O
         let found = match ask(&folder, trusting) {
             Ok(found) if found == wanted => Outcome::Intact,
             Ok(found) => Outcome::Wrong(found.differs(&wanted)),
-            Err(words) if repair => repaired(&folder, &wanted, words),
+            Err(words) if repair => repaired(&folder, &wanted, &words),
             Err(words) => Outcome::Refused(words),
         };
         let _ = sender.send(found);
@@ -94,7 +93,7 @@ fn outcome(folder: &Path, expected: &Answers, repair: bool, trusting: bool) -> O
 
 /// Repairs a folder that was refused: verify must tell why, and what is there afterwards must have
 /// been there before. If anything is missing, it must have been told.
-fn repaired(folder: &Path, wanted: &Answers, words: String) -> Outcome {
+fn repaired(folder: &Path, wanted: &Answers, words: &str) -> Outcome {
     let wrong = |what: String| Outcome::Wrong(format!("{what}; it was refused with: {words}"));
     let report = match verify_log(folder, &mut |_| ()) {
         Ok(report) => report,
