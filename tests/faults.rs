@@ -1,5 +1,5 @@
-//! A disk that fails and a disk that is full, in short: nothing acknowledged is lost, and the suites can
-//! tell. `make chaos` runs them at length.
+//! A disk that fails and a disk that is full, in short: nothing acknowledged is lost, and the
+//! suites can tell. `make chaos` runs them at length.
 
 use std::process::Command;
 

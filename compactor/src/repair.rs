@@ -1,8 +1,9 @@
 //! `parx repair`, the segments' part: published files that are damaged or gone, and files that were
 //! found and hold their rows.
 //!
-//! A file that the log does not name is a stray. If the log has lost the change that named it, it may
-//! be the only place where its rows are: a merge whose inputs are gone. Plans only; changes nothing.
+//! A file that the log does not name is a stray. If the log has lost the change that named it, it
+//! may be the only place where its rows are: a merge whose inputs are gone. Plans only; changes
+//! nothing.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -113,7 +114,8 @@ fn level_of(path: &Path) -> Option<u32> {
 }
 
 /// The strays that take the place of published files: those that hold exactly as many rows as the
-/// files of their kind and day between their first and their last sequence, of which one is damaged.
+/// files of their kind and day between their first and their last sequence, of which one is
+/// damaged.
 fn adoptions(
     manifest: &Manifest,
     damaged: &[Arc<SegmentMeta>],

@@ -16,7 +16,8 @@ use crate::{SegmentError, SegmentFile, Span, schema};
 pub struct SegmentsReport {
     /// Everything that is wrong.
     pub faults: Vec<Fault>,
-    /// Paths below the data folder, as the manifest has them, of the files that are not as published.
+    /// Paths below the data folder, as the manifest has them, of the files that are not as
+    /// published.
     pub damaged: Vec<String>,
     /// Files that the manifest names.
     pub files: u64,

@@ -39,7 +39,8 @@ pub(crate) struct Head {
 /// A record, taken apart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a> {
-    /// Hash of the entry before; none where version 1 wrote it, or where it stands for what is lost.
+    /// Hash of the entry before; none where version 1 wrote it, or where it stands for what is
+    /// lost.
     pub(crate) previous: Option<Hash>,
     /// Hash of the change before, in the record of a change.
     pub(crate) previous_change: Option<Hash>,

@@ -387,7 +387,8 @@ impl Committer {
             match self.shared.store.drop_epoch(tail.first) {
                 Ok(()) => {}
                 Err(error) if self.shared.disk.space().low().is_some() => {
-                    tracing::warn!(%error, epoch = %tail.first, "an epoch could not be dropped yet");
+                    let epoch = tail.first;
+                    tracing::warn!(%error, %epoch, "an epoch could not be dropped yet");
                 }
                 Err(error) => self.shared.fail(error.to_string()),
             }

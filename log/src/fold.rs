@@ -1,7 +1,7 @@
 //! The fold of the log while it is opened: catalog, last values and tails out of what is stored.
 //!
-//! Every entry behind what the segments hold is read once, in order, and checked: its checksum, that
-//! it is dense (L1), that it follows the one before (L6). Reads only.
+//! Every entry behind what the segments hold is read once, in order, and checked: its checksum,
+//! that it is dense (L1), that it follows the one before (L6). Reads only.
 
 use std::iter::Peekable;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! What the committer refuses while the disk is nearly full.
 //!
-//! It asks before every group, so that what was queued while there was room is refused too: then all
-//! of it, in its order, for the log refuses for a while once it begins to.
+//! It asks before every group, so that what was queued while there was room is refused too: then
+//! all of it, in its order, for the log refuses for a while once it begins to.
 
 use crate::Command;
 use crate::committer::{AppendError, Request, SubmitError};

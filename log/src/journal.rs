@@ -5,7 +5,8 @@
 //!
 //! A journal is a row of batches: start (1, count u32, number u64), that many items (2, type,
 //! compression, keyspace u64, lengths u16 u32 u32, key, value), end (3, XXH3 of the items, magic),
-//! all little endian. The file is made longer than it is filled, so zeros behind the last are usual.
+//! all little endian. The file is made longer than it is filled, so zeros behind the last are
+//! usual.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};

@@ -1,8 +1,8 @@
 //! `parx repair`, the log's part: what can be done about a damaged log, and doing it.
 //!
 //! Whatever can be read is kept, in a new store; the damaged one is set aside, never deleted. Where
-//! an entry is lost a change says so in its place, so that sequences stay dense (L1) and the loss is
-//! part of the history. Segments are not its business.
+//! an entry is lost a change says so in its place, so that sequences stay dense (L1) and the loss
+//! is part of the history. Segments are not its business.
 
 use std::fs::{self, File};
 use std::io;

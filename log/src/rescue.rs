@@ -144,8 +144,8 @@ fn open_without(copy: &Path, log: &Path, damage: &[GuardError]) -> Result<Store,
     Store::open(copy, false)
 }
 
-/// Puts the keyspaces of a copy below the names of a new store: those that every store has were made
-/// in one order, and so have the same numbers everywhere.
+/// Puts the keyspaces of a copy below the names of a new store: those that every store has were
+/// made in one order, and so have the same numbers everywhere.
 fn graft(copy: &Path) -> Result<Store, OpenError> {
     let fresh = copy.join("fresh");
     drop(Store::open(&fresh, false)?);

@@ -1,7 +1,7 @@
 //! Free space of the disk: from which mark on the log takes no more, and when it does again.
 //!
-//! A disk that is full breaks more than a log that says no: compaction, which makes room, needs some
-//! too. So samples are refused at the soft mark and everything at the hard one; reads go on.
+//! A disk that is full breaks more than a log that says no: compaction, which makes room, needs
+//! some too. So samples are refused at the soft mark and everything at the hard one; reads go on.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -139,8 +139,8 @@ impl Shared {
         }
     }
 
-    /// Starts the thread that writes the watermark, at most [`MARK_EVERY`] behind the log, and looks
-    /// after the store. It ends with the log.
+    /// Starts the thread that writes the watermark, at most [`MARK_EVERY`] behind the log, and
+    /// looks after the store. It ends with the log.
     pub(crate) fn keep_watermark(self: &Arc<Shared>, news: Receiver<()>) -> io::Result<()> {
         let shared = Arc::downgrade(self);
         let keep = move || {

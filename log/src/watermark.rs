@@ -1,7 +1,7 @@
 //! The watermark: a file of its own that says how far the log is known to be durable.
 //!
-//! It is what tells a log that lost its end from one that ends there. Two pages are written in turn,
-//! so that one of them is whole whatever happens. `log/DESIGN.md` says what it can notice.
+//! It is what tells a log that lost its end from one that ends there. Two pages are written in
+//! turn, so that one of them is whole whatever happens. `log/DESIGN.md` says what it can notice.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};

@@ -1,4 +1,5 @@
-//! Data folders that older versions wrote, as they lie in `tests/golden`: every later one reads them.
+//! Data folders that older versions wrote, as they lie in `tests/golden`: every later one reads
+//! them.
 
 #![expect(
     clippy::unwrap_used,

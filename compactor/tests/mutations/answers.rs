@@ -1,5 +1,5 @@
-//! Everything that a data folder answers: definitions, changes, every version of every sample, when it
-//! was recorded, last values, and whether a batch that is sent again is known.
+//! Everything that a data folder answers: definitions, changes, every version of every sample, when
+//! it was recorded, last values, and whether a batch that is sent again is known.
 
 use std::collections::BTreeMap;
 use std::path::Path;

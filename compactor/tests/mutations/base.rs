@@ -1,5 +1,5 @@
-//! The folder that is damaged: every kind of file, changes of most kinds, samples in segments of two
-//! days, in a sealed epoch and in the open one. Once closed, once as a kill leaves it.
+//! The folder that is damaged: every kind of file, changes of most kinds, samples in segments of
+//! two days, in a sealed epoch and in the open one. Once closed, once as a kill leaves it.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Damage of every kind to every kind of file of a data folder: what is answered afterwards is right,
-//! or refused, or repaired, and never wrong, silent, a panic or without an end (L6).
+//! Damage of every kind to every kind of file of a data folder: what is answered afterwards is
+//! right, or refused, or repaired, and never wrong, silent, a panic or without an end (L6).
 //!
 //! `PARX_MUTATIONS` and `PARX_SEED` say how many and which; `make chaos` runs ten thousand.
 

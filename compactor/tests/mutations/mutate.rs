@@ -1,5 +1,5 @@
-//! One mutation of one file of a data folder: flipped bits, cut, zeroed and swapped pages, stale and
-//! missing files. The kind of file is drawn first, so that every kind has its turn.
+//! One mutation of one file of a data folder: flipped bits, cut, zeroed and swapped pages, stale
+//! and missing files. The kind of file is drawn first, so that every kind has its turn.
 
 use std::collections::BTreeMap;
 use std::fs;
