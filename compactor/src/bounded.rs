@@ -78,7 +78,8 @@ mod tests {
         State { time: row.0, number: row.1 }
     }
 
-    /// Rows of one signal, the bucket from 100 to 200 s, and what it comes to over how many seconds.
+    /// Rows of one signal, the bucket from 100 to 200 s, and what it comes to over how many
+    /// seconds.
     fn check(rows: &[(i64, Option<f64>)], stepped: (Option<f64>, i64), sloped: Option<f64>) {
         let mut fold = Fold::default();
         let second = |rows: &(i64, Option<f64>)| (rows.0 * 1_000_000, rows.1);

@@ -6,10 +6,10 @@
 //!
 //! * A row is *usable* if it has a number that is finite and its quality is not bad. Text, nothing,
 //!   NaN and the infinities are not usable.
-//! * A usable value holds until the next row, whatever that row is. From a row that is not usable to
-//!   the next usable one nothing is known, and that time is not good time.
-//! * *Stepped*, the value stays until the next row. *Sloped*, it goes in a straight line to the next
-//!   row, and stays if that row is not usable.
+//! * A usable value holds until the next row, whatever that row is. From a row that is not usable
+//!   to the next usable one nothing is known, and that time is not good time.
+//! * *Stepped*, the value stays until the next row. *Sloped*, it goes in a straight line to the
+//!   next row, and stays if that row is not usable.
 
 mod dense;
 
