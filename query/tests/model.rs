@@ -96,7 +96,7 @@ fn sample(signal: u32, time: i64, value: f64, bad: bool) -> Sample {
     Sample { signal: SignalId(signal), time, value: Some(Value::Float(value)), quality }
 }
 
-async fn apply(plant: &mut Plant, model: &mut Model, step: Step) {
+async fn apply(plant: Plant, model: &mut Model, step: Step) -> Plant {
     match step {
         Step::Append(rows) => {
             let samples = rows.iter().map(|(s, t, v, bad)| sample(*s, *t, *v, *bad)).collect();
@@ -116,7 +116,7 @@ async fn apply(plant: &mut Plant, model: &mut Model, step: Step) {
                 })
                 .collect();
             if known.is_empty() {
-                return;
+                return plant;
             }
             let (signal, time) = known[which.index(known.len())];
             let sequence = plant.append(vec![sample(signal, time, value, false)]).await;
@@ -135,7 +135,7 @@ async fn apply(plant: &mut Plant, model: &mut Model, step: Step) {
             let known: Vec<u64> =
                 (1..=SIGNALS).flat_map(|s| model.deletions(s, now)).map(|(at, _, _)| at).collect();
             if known.is_empty() {
-                return;
+                return plant;
             }
             let deletion = known[which.index(known.len())];
             let restore = Command::RestoreSamples { deletion: parx_log::Sequence(deletion) };
@@ -143,8 +143,9 @@ async fn apply(plant: &mut Plant, model: &mut Model, step: Step) {
             model.0.push((sequence, Fact::Restored { deletion }));
         }
         Step::Compact => plant.compact().await,
-        Step::Reopen => plant.reopen().await,
+        Step::Reopen => return plant.reopen().await,
     }
+    plant
 }
 
 fn told(rows: &[Row]) -> Vec<Vec<String>> {
@@ -229,7 +230,7 @@ proptest! {
             let scale = if window.2 { DAY * 60 } else { 1 };
             let times = (window.0.min(window.1) * scale, window.0.max(window.1) * scale);
             for step in steps {
-                apply(&mut plant, &mut model, step).await;
+                plant = apply(plant, &mut model, step).await;
             }
             for round in 0..2 {
                 let newest = plant.log.snapshot().sequence.0;
@@ -240,7 +241,7 @@ proptest! {
                 plant.compact().await;
                 last_values_agree(&plant, &model).await;
                 if round == 0 {
-                    plant.reopen().await;
+                    plant = plant.reopen().await;
                 }
             }
         });

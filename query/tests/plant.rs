@@ -50,21 +50,17 @@ impl Plant {
         Compactor::new(self.log.clone(), store, limits).pass(true).await.unwrap();
     }
 
-    /// Stops and starts again over what lies in the folder: over a copy of it, for an engine's
-    /// tables know each other and keep the log until the process ends.
-    pub async fn reopen(&mut self) {
-        let log = self.log.clone();
-        tokio::task::spawn_blocking(move || log.close()).await.unwrap();
-        let folder = TempDir::new().unwrap();
-        let from = self.folder.path().join(".");
-        let mut copy = std::process::Command::new("cp");
-        copy.args(["-a", "--sparse=always"]);
-        assert!(copy.arg(from).arg(folder.path()).status().unwrap().success());
-        self.log = open(folder.path());
+    /// Stops, lets go of the folder and starts again over it.
+    pub async fn reopen(self) -> Plant {
+        let Plant { folder, log, engine, session } = self;
+        drop((engine, session));
+        // The last handle closes the log, which blocks.
+        tokio::task::spawn_blocking(move || drop(log)).await.unwrap();
+        let log = open(folder.path());
         let store = SegmentStore::new(folder.path());
-        self.engine = Engine::new(self.log.clone(), store, Limits::default()).unwrap();
-        self.session = self.engine.session("ann");
-        self.folder = folder;
+        let engine = Engine::new(log.clone(), store, Limits::default()).unwrap();
+        let session = engine.session("ann");
+        Plant { folder, log, engine, session }
     }
 
     pub async fn ask(&self, sql: &str) -> Result<Vec<Vec<String>>, QueryError> {
