@@ -15,6 +15,7 @@ mod checked;
 mod configuration;
 mod flight;
 mod harness;
+mod history;
 mod journey;
 mod line_protocol;
 mod live;

@@ -21,7 +21,7 @@ use crate::Total;
 use crate::rows::number;
 
 /// Microseconds of a second.
-pub(crate) const SECOND: f64 = 1e6;
+const SECOND: f64 = 1e6;
 
 /// How a signal is read between two of its samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -210,7 +210,7 @@ impl Fold {
 }
 
 /// The mean of a value of which `total` is the integral over `good_time`.
-pub(crate) fn mean_over(total: Total, good_time: i64, last: Option<Point>) -> Option<f64> {
+fn mean_over(total: Total, good_time: i64, last: Option<Point>) -> Option<f64> {
     match good_time {
         0 => last.map(|last| last.number),
         time => Some(total.value() / time as f64),

@@ -4,7 +4,6 @@
 //! this folder's manifest describes it for readers from outside. This crate knows no SQL, no
 //! protocol and no network, and is the only one that names `parquet`.
 
-mod bounded;
 mod clock;
 mod directory;
 mod edge;
@@ -22,7 +21,6 @@ mod store;
 mod total;
 mod write;
 
-pub use bounded::{Bounded, bounded};
 pub use clock::ClockBook;
 pub use directory::Span;
 pub use edge::{first_from, last_until};

@@ -413,7 +413,7 @@ pub(crate) fn touch_last_values(last: &LastValues, sequence: Sequence, change: &
             let deletion = Deletion { sequence, from: from.micros(), to: to.micros() };
             last.delete(*signal, &deletion);
         }
-        Change::SamplesRestored { signal, .. } => last.unsettle(*signal),
+        Change::SamplesRestored { signal, .. } => last.unsettle(*signal, sequence),
         Change::SignalDefined(_)
         | Change::SignalChanged(_)
         | Change::SignalRetired(_)

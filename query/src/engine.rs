@@ -18,7 +18,7 @@ use crate::index::SignalIndex;
 use crate::past::Past;
 use crate::samples::SamplesTable;
 use crate::session::Session;
-use crate::system::{EventsTable, SystemTable};
+use crate::system::{EventsTable, SignalsTable, SystemTable};
 use crate::tables::table_functions;
 use crate::versions::Tables;
 use crate::yielding::GiveWay;
@@ -163,7 +163,7 @@ fn register_tables(
     let tables: [(&str, Arc<dyn TableProvider>); 5] = [
         ("samples", samples(Versions::Newest)),
         ("samples_history", samples(Versions::All)),
-        ("signals", Arc::new(SystemTable::signals(log.clone()))),
+        ("signals", Arc::new(SignalsTable::default())),
         ("sources", Arc::new(SystemTable::sources(log.clone()))),
         ("events", Arc::new(EventsTable::new(log.clone()))),
     ];

@@ -23,12 +23,14 @@ pub struct Plant {
     pub log: Log,
     pub engine: Engine,
     pub session: Session,
+    pub clock: Arc<HandClock>,
 }
 
 impl Plant {
     pub async fn new(signals: u32) -> Plant {
         let folder = TempDir::new().unwrap();
-        let log = open(folder.path());
+        let clock = Arc::new(HandClock::at(Timestamp::from_micros(START)));
+        let log = open(folder.path(), clock.clone());
         for number in 1..=signals {
             let tag = format!("plant/line{}/signal{number}", number % 2);
             let signal = SignalDefinition { tag, ..SignalDefinition::default() };
@@ -37,7 +39,7 @@ impl Plant {
         let store = SegmentStore::new(folder.path());
         let engine = Engine::new(log.clone(), store, Limits::default()).unwrap();
         let session = engine.session("ann");
-        Plant { folder, log, engine, session }
+        Plant { folder, log, engine, session, clock }
     }
 
     pub async fn append(&self, rows: Vec<Sample>) -> u64 {
@@ -52,15 +54,15 @@ impl Plant {
 
     /// Stops, lets go of the folder and starts again over it.
     pub async fn reopen(self) -> Plant {
-        let Plant { folder, log, engine, session } = self;
+        let Plant { folder, log, engine, session, clock } = self;
         drop((engine, session));
         // The last handle closes the log, which blocks.
         tokio::task::spawn_blocking(move || drop(log)).await.unwrap();
-        let log = open(folder.path());
+        let log = open(folder.path(), clock.clone());
         let store = SegmentStore::new(folder.path());
         let engine = Engine::new(log.clone(), store, Limits::default()).unwrap();
         let session = engine.session("ann");
-        Plant { folder, log, engine, session }
+        Plant { folder, log, engine, session, clock }
     }
 
     pub async fn ask(&self, sql: &str) -> Result<Vec<Vec<String>>, QueryError> {
@@ -75,10 +77,10 @@ impl Plant {
     }
 }
 
-pub fn open(folder: &Path) -> Log {
+fn open(folder: &Path, clock: Arc<HandClock>) -> Log {
     let mut options = LogOptions::new(folder);
     options.linger = Duration::ZERO;
-    Log::open(options, Arc::new(HandClock::at(Timestamp::from_micros(START)))).unwrap()
+    Log::open(options, clock).unwrap()
 }
 
 pub fn words(batches: &[RecordBatch]) -> Vec<Vec<String>> {
