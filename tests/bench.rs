@@ -45,3 +45,12 @@ fn ingest_reports_speed_cost_and_size() {
     assert!(kept > fed, "the segments hold what was fed and the probes: {report:#}");
     assert!(!report["goals"].as_array().unwrap().is_empty(), "{report:#}");
 }
+
+#[test]
+fn soak_tells_how_memory_and_answers_lean() {
+    let report = measure(&["soak", "--time", "3s", "--every", "200ms"]);
+    for pointer in ["/looks", "/memory_mib/first_quarter", "/questions_ms/0/last_quarter"] {
+        assert!(number(&report, pointer) > 0.0, "{pointer}: {report:#}");
+    }
+    assert_eq!(report["questions_ms"].as_array().unwrap().len(), 4, "{report:#}");
+}

@@ -25,5 +25,6 @@ pub mod questions;
 mod restart;
 mod server;
 mod settle;
+pub mod soak;
 mod subscriber;
 mod visible;

@@ -127,6 +127,8 @@ pub enum BenchAction {
     Ingest(IngestArgs),
     /// How long questions to its history take, beside DuckDB on the same segments.
     Query(QueryArgs),
+    /// Whether memory and the answers of dashboards stay flat for hours.
+    Soak(SoakArgs),
 }
 
 /// The generated plant.
@@ -208,6 +210,32 @@ pub struct QueryArgs {
     /// A Python that has the module duckdb [default: python3 or python, if they have it].
     #[arg(long, value_name = "PYTHON")]
     pub duckdb: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `parx bench soak`.
+#[derive(Clone, Debug, Args)]
+pub struct SoakArgs {
+    /// How long to measure.
+    #[arg(long, value_name = "SPAN", default_value = "60m", value_parser = span)]
+    pub time: Duration,
+    /// How often to look.
+    #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = span)]
+    pub every: Duration,
+    /// HTTP door of a server that runs; without it the demo is started.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// Flight door of the same server.
+    #[arg(long, value_name = "ADDR")]
+    pub flight: Option<SocketAddr>,
+    /// Process of the same server, to see its memory.
+    #[arg(long)]
+    pub pid: Option<u32>,
+    /// File that holds the password of admin; without it PARX_PASSWORD is used.
+    #[arg(long, value_name = "FILE", env = "PARX_PASSWORD_FILE")]
+    pub password_file: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -12,6 +12,7 @@ mod status;
 use std::time::Duration;
 
 use arrow_flight::flight_service_server::FlightServiceServer;
+use futures::TryStreamExt as _;
 use parx_query::Engine;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -67,12 +68,17 @@ pub async fn serve(
             kill.cancel();
         }
     };
+    // What the builder is told about delays does not reach sockets that come from outside, and a
+    // delayed answer waits 40 ms for the client's acknowledgement.
+    let connections = TcpListenerStream::new(listener).inspect_ok(|socket| {
+        let _ = socket.set_nodelay(true);
+    });
     let served = Server::builder()
         .max_concurrent_streams(CALLS_MAX)
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .add_service(service)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+        .serve_with_incoming_shutdown(connections, async move {
             stop.cancelled().await;
         });
     let mut served = std::pin::pin!(served);

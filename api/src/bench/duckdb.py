@@ -19,8 +19,8 @@ def cpu():
 
 def fetch(connection, sql):
     """The answer in columns, as the fastest of the client's ways gives it."""
-    result = connection.execute(sql)
-    for way in ("to_arrow_table", "fetch_arrow_table"):
+    result = connection.sql(sql)
+    for way in ("to_arrow_table", "arrow"):
         if hasattr(result, way):
             return getattr(result, way)()
     return result.fetchall()

@@ -12,6 +12,8 @@ use parx_query::arrow::array::RecordBatch;
 use prost::Message as _;
 use tonic::transport::Channel;
 
+use crate::sql::said;
+
 /// Bytes that may be on the way to one receiver of one stream.
 const WINDOW_BYTES: u32 = 16 << 20;
 
@@ -41,9 +43,8 @@ impl Flight {
     pub async fn sql(&mut self, statement: &str) -> Result<Vec<RecordBatch>, String> {
         let ticket = TicketStatementQuery { statement_handle: statement.to_owned().into() };
         let ticket = Ticket::new(ticket.as_any().encode_to_vec());
-        let said = |error: arrow_flight::error::FlightError| format!("{statement}: {error}");
-        let rows = self.client.do_get(ticket).await.map_err(said)?;
-        rows.try_collect().await.map_err(said)
+        let rows = self.client.do_get(ticket).await.map_err(|error| said(&error))?;
+        rows.try_collect().await.map_err(|error| said(&error))
     }
 
     /// Sends samples; answers as the server does.
@@ -52,7 +53,7 @@ impl Flight {
         messages: impl Stream<Item = FlightData> + Send + 'static,
     ) -> Result<BoxStream<'static, Result<PutResult, String>>, String> {
         let answers = self.client.do_put(messages.map(Ok)).await;
-        let answers = answers.map_err(|error| format!("DoPut was refused: {error}"))?;
-        Ok(answers.map_err(|error| format!("DoPut ended: {error}")).boxed())
+        let answers = answers.map_err(|error| format!("DoPut was refused: {}", said(&error)))?;
+        Ok(answers.map_err(|error| format!("DoPut ended: {}", said(&error))).boxed())
     }
 }

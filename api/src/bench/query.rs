@@ -72,8 +72,8 @@ pub struct Asked {
     pub words: &'static str,
     /// ParX, in each way that it knows.
     pub ways: Vec<Measured>,
-    /// Ways that this build does not know, with what it says.
-    pub unknown: BTreeMap<&'static str, String>,
+    /// Ways that this build refuses, with what it says.
+    pub refused: BTreeMap<&'static str, String>,
     /// DuckDB.
     pub duckdb: Option<Measured>,
     /// How often faster the quickest way that gives the same answer is than DuckDB: wall time.
@@ -227,7 +227,7 @@ impl Asker {
         }
         let expected = self.ask_duckdb(question, &draws)?;
         let (sums, duckdb) = expected.unzip();
-        let (mut ways, mut unknown) = (Vec::new(), BTreeMap::new());
+        let (mut ways, mut refused) = (Vec::new(), BTreeMap::new());
         let texts: Vec<Vec<Way>> = draws.iter().map(|draw| question.parx(draw)).collect();
         for place in 0..texts.first().map_or(0, Vec::len) {
             let asked = texts.iter().filter_map(|ways| ways.get(place));
@@ -235,7 +235,7 @@ impl Asker {
             let Some(first) = asked.first() else { continue };
             match self.ask(first).await {
                 Err(said) => {
-                    unknown.insert(first.name, said.lines().next().unwrap_or("").to_owned());
+                    refused.insert(first.name, said.lines().next().unwrap_or("").to_owned());
                 }
                 Ok(_) => ways.push(self.measure(&asked, sums.as_deref()).await?),
             }
@@ -244,7 +244,7 @@ impl Asker {
             name: question.name(),
             words: question.words(),
             ways,
-            unknown,
+            refused,
             duckdb,
             times_faster: None,
             times_less_cpu: None,

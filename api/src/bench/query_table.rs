@@ -41,8 +41,8 @@ fn question(asked: &Asked) {
         ratio(asked.times_less_cpu)
     ));
     asked.ways.iter().chain(&asked.duckdb).for_each(line);
-    for (way, said) in &asked.unknown {
-        say(&format!("  {way}: not known to this build: {said}"));
+    for (way, said) in &asked.refused {
+        say(&format!("  {way}: refused: {said}"));
     }
 }
 
