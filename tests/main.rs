@@ -23,6 +23,7 @@ mod modbus;
 mod mqtt;
 mod peers;
 mod postgres;
+mod put;
 mod restart;
 mod segments;
 mod tidy;

@@ -147,8 +147,9 @@ fn options(args: ServeArgs, data_default: Option<PathBuf>) -> Result<StartOption
     let data = args.data.or_else(|| config.server.data.clone()).or(data_default);
     let data = data.ok_or("name a data folder with --data DIR or in the configuration")?;
     let mut log = LogOptions::new(data);
-    log.linger = std::time::Duration::from_millis(config.log.linger_ms);
-    log.tail_rows_max = config.log.tail_rows_max;
+    log.linger = config.log.linger();
+    log.tail_rows_max = config.log.tail_rows_max.unwrap_or(log.tail_rows_max);
+    log.tail_bytes_max = config.log.tail_bytes_max();
     log.switches = switches(&args.test_switch)?;
     let local = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
     Ok(StartOptions {

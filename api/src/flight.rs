@@ -1,11 +1,14 @@
 //! The Flight door: results as Arrow batches, for ADBC, pandas, Polars and everything columnar.
 //!
-//! Serves Arrow Flight SQL: statements, prepared statements and what clients browse. `guard` lets
-//! in, `service` answers. SQL is the query engine's; nothing is written here.
+//! Serves Arrow Flight SQL: statements, prepared statements and what clients browse; and takes
+//! samples in with `DoPut`. `guard` lets in, `service` answers, `put` takes. SQL is the query
+//! engine's, and which signals samples are of is the intake's.
 
 mod guard;
 mod metadata;
+mod points;
 mod prepared;
+mod put;
 mod service;
 mod status;
 
@@ -13,6 +16,7 @@ use std::time::Duration;
 
 use arrow_flight::flight_service_server::FlightServiceServer;
 use futures::TryStreamExt as _;
+use parx_ingest::Intake;
 use parx_query::Engine;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -23,6 +27,7 @@ use crate::auth::Accounts;
 use crate::workers::Workers;
 use guard::Guard;
 pub use prepared::{PREPARED_LIFE, PREPARED_MAX};
+pub use put::BATCHES_WAITING_MAX;
 use service::Service;
 
 /// Statements that run at once; `RESOURCE_EXHAUSTED` beyond.
@@ -35,6 +40,10 @@ pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
 pub const BATCH_BYTES_MAX: usize = 2 << 20;
 /// Calls at once on one connection; more wait.
 pub const CALLS_MAX: u32 = 100;
+/// Bytes that a client may send ahead of what has been read.
+const WINDOW_BYTES: u32 = 8 << 20;
+/// Bytes of a frame, of which a message has several.
+const FRAME_BYTES_MAX: u32 = 1 << 20;
 /// How long running statements may go on when the server stops.
 pub const DRAIN: Duration = Duration::from_secs(5);
 
@@ -53,11 +62,12 @@ pub enum ServeError {
 pub async fn serve(
     listener: TcpListener,
     engine: Engine,
+    intake: Intake,
     accounts: Accounts,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let kill = CancellationToken::new();
-    let service = Service::new(engine, Workers::start()?, kill.clone());
+    let service = Service::new(engine, intake, Workers::start()?, kill.clone());
     let service = FlightServiceServer::new(Guard::new(service, accounts))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let drained = {
@@ -75,7 +85,9 @@ pub async fn serve(
     });
     let served = Server::builder()
         .max_concurrent_streams(CALLS_MAX)
-        .tcp_nodelay(true)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .add_service(service)
         .serve_with_incoming_shutdown(connections, async move {

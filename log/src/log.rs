@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast, oneshot};
@@ -13,8 +14,9 @@ use crate::codec::DecodeError;
 use crate::committer::{AppendError, Committer, Request, SubmitError, Submitted};
 use crate::last::LastValues;
 use crate::open::{OpenError, open};
+use crate::pace::Pace;
 use crate::state::{Group, LogOptions, Shared, Snapshot};
-use crate::{BatchId, Catalog, Clock, Command, Entry, Event, Sample, Sequence, Timestamp};
+use crate::{BatchId, Catalog, Clock, Command, Entry, Event, Sample, Samples, Sequence, Timestamp};
 
 /// Rows that may wait for the committer; a writer beyond that waits too.
 pub const QUEUE_ROWS_MAX: usize = 2 << 20;
@@ -71,6 +73,7 @@ impl Log {
             requests: receiver,
             producers: opened.producers,
             changes_since_snapshot: opened.changes_since_snapshot,
+            pace: Pace::new(shared.options.linger, Instant::now()),
         };
         let thread = std::thread::Builder::new()
             .name("committer".into())
@@ -92,13 +95,43 @@ impl Log {
         batch: Option<BatchId>,
         rows: Vec<Sample>,
     ) -> Result<Sequence, AppendError> {
-        let weight = rows.len().clamp(1, QUEUE_ROWS_MAX) as u32;
+        self.queue(author, batch, Samples::from_rows(vec![], rows)).await?.durable().await
+    }
+
+    /// Puts columns of samples in the queue, and answers as soon as they are in it; what comes of
+    /// them says `Queued::durable`. What is queued one after another is recorded in that order.
+    /// The samples' own list of batches is not looked at; `batch` is as for `append`.
+    ///
+    /// Waits while the queue is full, and for `LogOptions::tail_wait` while the hot tail is.
+    pub async fn queue(
+        &self,
+        author: Arc<str>,
+        batch: Option<BatchId>,
+        samples: Samples,
+    ) -> Result<Queued, AppendError> {
+        if !samples.fits() {
+            return Err(AppendError::Uneven);
+        }
+        self.tail_room().await?;
+        let weight = samples.len().clamp(1, QUEUE_ROWS_MAX) as u32;
         let stopped = || AppendError::Stopped(self.why_stopped());
         let room = self.room.clone().acquire_many_owned(weight).await.map_err(|_| stopped())?;
         let (done, answer) = oneshot::channel();
-        let request = Request::Append { author, batch, rows, done, room };
+        let request = Request::Append { author, batch, samples, done, room };
         self.requests.send(request).map_err(|_| stopped())?;
-        answer.await.unwrap_or_else(|_| Err(stopped()))
+        Ok(Queued { log: self.clone(), answer })
+    }
+
+    /// Waits for compaction while the hot tail is full.
+    async fn tail_room(&self) -> Result<(), AppendError> {
+        let deadline = tokio::time::Instant::now() + self.options().tail_wait;
+        loop {
+            let emptied = self.shared.emptied.notified();
+            let Some(full) = self.shared.tail_problem() else { return Ok(()) };
+            if tokio::time::timeout_at(deadline, emptied).await.is_err() {
+                return Err(full);
+            }
+        }
     }
 
     /// Decides a command and records what it becomes, durably.
@@ -247,6 +280,21 @@ impl Log {
 
 /// Changes that are read at a time while a catalog of the past is folded.
 const CHANGES_CHUNK: usize = 1024;
+
+/// Samples that are in the queue.
+#[derive(Debug)]
+pub struct Queued {
+    log: Log,
+    answer: oneshot::Receiver<Result<Sequence, AppendError>>,
+}
+
+impl Queued {
+    /// Their sequence, once they are durable (L2).
+    pub async fn durable(self) -> Result<Sequence, AppendError> {
+        let stopped = |_| Err(AppendError::Stopped(self.log.why_stopped()));
+        self.answer.await.unwrap_or_else(stopped)
+    }
+}
 
 /// A listener to the groups of a log.
 pub struct Subscription(broadcast::Receiver<Arc<Group>>);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, broadcast};
 
+use crate::committer::AppendError;
 use crate::last::LastValues;
 use crate::store::Store;
 use crate::tail::Tail;
@@ -37,15 +38,30 @@ pub struct Group {
     pub last: Sequence,
 }
 
+/// The linger unless another is asked for.
+pub const LINGER: Duration = Duration::from_millis(5);
+/// The linger for flash that is to last: 20 groups of few rows a second.
+pub const LINGER_EDGE: Duration = Duration::from_millis(50);
+/// Samples of the hot tail, unless another limit is asked for.
+pub const TAIL_ROWS_MAX: u64 = 64 << 20;
+/// Bytes of the hot tail, unless another limit is asked for.
+pub const TAIL_BYTES_MAX: u64 = 256 << 20;
+/// How long a writer waits for compaction while the hot tail is full.
+pub const TAIL_WAIT_MAX: Duration = Duration::from_secs(10);
+
 /// How the log is to work.
 #[derive(Clone, Debug)]
 pub struct LogOptions {
     /// The data folder.
     pub folder: PathBuf,
-    /// How long a group waits for company before it is written.
+    /// Groups of few rows are written no more often than one a linger in the long run.
     pub linger: Duration,
     /// Most samples in memory that no segment holds yet.
     pub tail_rows_max: u64,
+    /// Most bytes of memory that those samples take.
+    pub tail_bytes_max: u64,
+    /// How long a writer waits while there are more; then it gets an error.
+    pub tail_wait: Duration,
     /// Faults on purpose; all off but in tests of the tests.
     pub switches: TestSwitches,
 }
@@ -55,8 +71,10 @@ impl LogOptions {
     pub fn new(folder: impl Into<PathBuf>) -> LogOptions {
         LogOptions {
             folder: folder.into(),
-            linger: Duration::from_millis(5),
-            tail_rows_max: 64 << 20,
+            linger: LINGER,
+            tail_rows_max: TAIL_ROWS_MAX,
+            tail_bytes_max: TAIL_BYTES_MAX,
+            tail_wait: TAIL_WAIT_MAX,
             switches: TestSwitches::default(),
         }
     }
@@ -84,6 +102,8 @@ pub(crate) struct Shared {
     watermark: Watermark,
     /// Tells the watermark's thread that there is something new to mark.
     news: SyncSender<()>,
+    /// Told when a group is written, which may have let go of a tail.
+    pub(crate) emptied: Notify,
 }
 
 impl Shared {
@@ -106,6 +126,7 @@ impl Shared {
             stopping: Notify::new(),
             watermark,
             news,
+            emptied: Notify::new(),
         }
     }
 
@@ -146,9 +167,19 @@ impl Shared {
         self.stop(reason.into());
     }
 
+    /// Why the hot tail takes no more; nothing while it does.
+    pub(crate) fn tail_problem(&self) -> Option<AppendError> {
+        let snapshot = self.snapshot.load();
+        let sum = |of: fn(&Tail) -> u64| snapshot.tails.iter().map(|tail| of(tail)).sum::<u64>();
+        let (rows, bytes) = (sum(Tail::rows), sum(Tail::memory));
+        let full = rows > self.options.tail_rows_max || bytes > self.options.tail_bytes_max;
+        (full && self.stopped().is_none()).then_some(AppendError::TailFull { rows, bytes })
+    }
+
     pub(crate) fn stop(&self, reason: Arc<str>) {
         self.stopped.get_or_init(|| reason);
         self.stopping.notify_waiters();
+        self.emptied.notify_waiters();
     }
 
     pub(crate) fn stopped(&self) -> Option<Arc<str>> {

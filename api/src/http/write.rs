@@ -10,13 +10,14 @@ use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use parx_ingest::NamedPoint;
-use parx_log::{BatchId, Quality};
+use parx_ingest::{IntakeError, WRITE_POINTS_MAX};
+use parx_log::BatchId;
 
 use crate::http::HttpState;
 use crate::http::errors::HttpError;
-use crate::http::line::{self, Precision};
+use crate::http::line::{self, Lines, Precision};
 use crate::http::session::identify;
+use crate::writes::client_batch;
 
 /// Largest body of a write as it is sent, in bytes.
 pub const WRITE_BYTES_MAX: usize = 16 << 20;
@@ -42,28 +43,24 @@ pub async fn write(
     let now = state.log.now();
     // Unpacking and parsing a large body takes longer than an async thread may be kept.
     let parsed = tokio::task::spawn_blocking(move || {
-        let text = if gzip { unpack(&body)? } else { body.into() };
-        let text = String::from_utf8(text).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
+        let unpacked = if gzip { unpack(&body)?.into() } else { body };
+        let text = str::from_utf8(&unpacked).map_err(|error| {
+            let at = error.valid_up_to();
             bad(format!("the body is not UTF-8 from byte {at} on"), "send UTF-8")
         })?;
-        line::parse(&text, precision).map_err(HttpError::from)
+        line::parse(text, precision, now).map_err(HttpError::from)
     });
-    let points = parsed.await.map_err(|error| bad(error.to_string(), ""))??;
-    if points.is_empty() {
+    let Lines { points, lines, count } =
+        parsed.await.map_err(|error| bad(error.to_string(), ""))??;
+    if count == 0 {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let lines: Vec<usize> = points.iter().map(|point| point.line).collect();
-    let points = points.into_iter().map(|point| NamedPoint {
-        tag: point.tag,
-        labels: point.labels,
-        time: point.time.unwrap_or(now),
-        value: Some(point.value),
-        quality: Quality::GOOD,
-    });
-    let written = state.intake.write(identity.name, batch, points.collect()).await;
+    let written = match count {
+        ..=WRITE_POINTS_MAX => state.intake.write_points(identity.name, batch, points).await,
+        points => Err(IntakeError::TooManyPoints { points, max: WRITE_POINTS_MAX }),
+    };
     let sequence = written.map_err(|error| match error {
-        parx_ingest::IntakeError::Type { index, .. } => {
+        IntakeError::Type { index, .. } => {
             let line = lines.get(index).copied().unwrap_or_default();
             HttpError::from(line::LineError { line, column: 1, problem: error.to_string() })
         }
@@ -116,5 +113,5 @@ fn batch(headers: &HeaderMap) -> Result<Option<BatchId>, HttpError> {
         })
     };
     let (epoch, sequence) = (number("parx-epoch")?, number("parx-sequence")?);
-    Ok(Some(BatchId { producer: format!("client/{producer}"), epoch, sequence }))
+    Ok(Some(client_batch(producer, epoch, sequence)))
 }
