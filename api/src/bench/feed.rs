@@ -14,13 +14,15 @@ use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::flight::Flight;
+use super::flight::{Flight, PutError};
 use super::http::Http;
 use super::load::{Lines, Messages};
 use super::progress::Progress;
 
-/// Where the first request of a write goes.
+/// Where writes go.
 const WRITE: &str = "/api/v1/write?precision=us";
+/// How long a client waits before it sends again what a server that is behind did not take.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What came of feeding a server.
 #[derive(Clone, Debug, Default)]
@@ -31,62 +33,118 @@ pub struct Feeding {
     pub wall: Duration,
     /// From sending a batch to its acknowledgement, where batches were waited for.
     pub acks: Vec<Duration>,
+    /// How often the server took nothing because it was behind; what it did not take was sent again.
+    pub behind: usize,
+}
+
+/// What one connection has seen.
+#[derive(Default)]
+struct Seen {
+    acks: Vec<Duration>,
+    behind: usize,
 }
 
 /// Connections of the Flight door, each with at most `in_flight` batches that are not yet
-/// acknowledged; none leaves it to the transport.
+/// acknowledged; none leaves it to the transport. Batches are numbered, so that what is sent again
+/// is stored once.
 pub async fn by_flight(
     (address, token): (SocketAddr, &str),
     dealt: Vec<Vec<Messages>>,
     in_flight: Option<usize>,
 ) -> Result<Feeding, String> {
-    let mut clients = Vec::new();
-    for _ in &dealt {
-        clients.push(Flight::connect(address, token).await?);
-    }
+    let mut putters = Vec::new();
     let all = dealt.iter().flatten().map(|batch| batch.points).sum();
+    for batches in dealt {
+        let client = Flight::connect(address, token).await?;
+        let producer = format!("bench-{:016x}", rand::random::<u64>());
+        putters.push(Putter {
+            client,
+            producer,
+            batches,
+            in_flight: in_flight.unwrap_or(usize::MAX),
+        });
+    }
     let done = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
     let mut tasks = JoinSet::new();
-    for (client, batches) in clients.into_iter().zip(dealt) {
-        tasks.spawn(put(client, batches, in_flight.unwrap_or(usize::MAX), Arc::clone(&done)));
+    for putter in putters {
+        tasks.spawn(putter.put_all(Arc::clone(&done)));
     }
     finish(tasks, begun, (all, &done)).await
 }
 
 /// One Flight connection.
-async fn put(
-    mut client: Flight,
+struct Putter {
+    client: Flight,
+    producer: String,
     batches: Vec<Messages>,
     in_flight: usize,
-    done: Arc<AtomicU64>,
-) -> Result<Vec<Duration>, String> {
-    let counts: Vec<u64> = batches.iter().map(|batch| batch.points).collect();
-    let (sender, mut receiver) = mpsc::unbounded_channel::<FlightData>();
-    let mut batches = batches.into_iter();
-    let mut sent: VecDeque<Instant> = VecDeque::new();
-    let mut send = |sent: &mut VecDeque<Instant>| {
-        if let Some(batch) = batches.next() {
-            sent.push_back(Instant::now());
-            // The stream only ends before us with an error, which the answers tell.
-            batch.messages.into_iter().for_each(|message| drop(sender.send(message)));
-            return true;
+}
+
+impl Putter {
+    async fn put_all(mut self, done: Arc<AtomicU64>) -> Result<Seen, String> {
+        let mut seen = Seen::default();
+        while seen.acks.len() < self.batches.len() {
+            match self.put_rest(&mut seen, &done).await {
+                Ok(()) => {}
+                Err(PutError::Behind(_)) => {
+                    seen.behind += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error @ PutError::Refused(_)) => return Err(error.to_string()),
+            }
         }
-        false
-    };
-    // The schema has to be on the way before the server answers the call at all.
-    while sent.len() < in_flight && send(&mut sent) {}
-    let stream = futures::stream::poll_fn(move |cx| receiver.poll_recv(cx));
-    let mut answers = client.put(stream).await?;
-    let mut acks = Vec::with_capacity(counts.len());
-    for points in counts {
-        let answer = answers.next().await.ok_or("DoPut ended before every batch was answered")?;
-        answer?;
-        acks.push(sent.pop_front().map_or(Duration::ZERO, |sent| sent.elapsed()));
-        done.fetch_add(points, Ordering::Relaxed);
-        send(&mut sent);
+        Ok(seen)
     }
-    Ok(acks)
+
+    /// One call of `DoPut` with everything that is not acknowledged yet.
+    async fn put_rest(&mut self, seen: &mut Seen, done: &AtomicU64) -> Result<(), PutError> {
+        let (sender, mut receiver) = mpsc::unbounded_channel::<FlightData>();
+        let mut sent: VecDeque<Instant> = VecDeque::new();
+        let mut next = seen.acks.len();
+        if next > 0 {
+            let schema = self.batches.first().and_then(|batch| batch.messages.first());
+            schema.into_iter().for_each(|schema| drop(sender.send(schema.clone())));
+        }
+        // A call is answered once it has begun to send.
+        while sent.len() < self.in_flight && self.send(&mut next, &sender, &mut sent) {}
+        let stream = futures::stream::poll_fn(move |cx| receiver.poll_recv(cx));
+        let mut answers = self.client.put(stream).await?;
+        while seen.acks.len() < self.batches.len() {
+            let ended = || PutError::Refused("it ended too soon".to_owned());
+            answers.next().await.ok_or_else(ended)??;
+            let points = self.batches.get(seen.acks.len()).map_or(0, |batch| batch.points);
+            seen.acks.push(sent.pop_front().map_or(Duration::ZERO, |sent| sent.elapsed()));
+            done.fetch_add(points, Ordering::Relaxed);
+            self.send(&mut next, &sender, &mut sent);
+        }
+        Ok(())
+    }
+
+    /// Sends the next batch; false if there is none.
+    fn send(
+        &self,
+        next: &mut usize,
+        sender: &mpsc::UnboundedSender<FlightData>,
+        sent: &mut VecDeque<Instant>,
+    ) -> bool {
+        let Some(batch) = self.batches.get(*next) else { return false };
+        *next += 1;
+        sent.push_back(Instant::now());
+        let mut messages = batch.messages.clone();
+        if let Some(columns) = messages.last_mut() {
+            columns.app_metadata = number(&self.producer, *next).into();
+        }
+        // The stream only ends before us with an error, which the answers tell.
+        messages.into_iter().for_each(|message| drop(sender.send(message)));
+        true
+    }
+}
+
+/// What numbers a batch.
+fn number(producer: &str, sequence: usize) -> Vec<u8> {
+    let number = serde_json::json!({"producer": producer, "epoch": 1, "sequence": sequence});
+    number.to_string().into_bytes()
 }
 
 /// Connections of the HTTP door, one request after the other on each.
@@ -112,23 +170,32 @@ async fn write(
     mut client: Http,
     batches: Vec<Lines>,
     done: Arc<AtomicU64>,
-) -> Result<Vec<Duration>, String> {
-    let mut acks = Vec::with_capacity(batches.len());
+) -> Result<Seen, String> {
+    let mut seen = Seen::default();
     for batch in batches {
         let sent = Instant::now();
-        let answer = client.post(WRITE, "text/plain", &batch.text).await?;
-        if answer.status != 204 {
-            let text = String::from_utf8_lossy(&answer.body);
-            return Err(format!("the write was answered with {}: {text}", answer.status));
+        loop {
+            let answer = client.post(WRITE, "text/plain", &batch.text).await?;
+            match answer.status {
+                204 => break,
+                503 => {
+                    seen.behind += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                status => {
+                    let text = String::from_utf8_lossy(&answer.body);
+                    return Err(format!("the write was answered with {status}: {text}"));
+                }
+            }
         }
-        acks.push(sent.elapsed());
+        seen.acks.push(sent.elapsed());
         done.fetch_add(batch.points, Ordering::Relaxed);
     }
-    Ok(acks)
+    Ok(seen)
 }
 
 async fn finish(
-    mut tasks: JoinSet<Result<Vec<Duration>, String>>,
+    mut tasks: JoinSet<Result<Seen, String>>,
     begun: Instant,
     (all, done): (u64, &AtomicU64),
 ) -> Result<Feeding, String> {
@@ -139,7 +206,11 @@ async fn finish(
         progress.reach(done.load(Ordering::Relaxed));
         match next {
             Err(_) => {}
-            Ok(Some(acks)) => feeding.acks.extend(acks.map_err(|error| error.to_string())??),
+            Ok(Some(seen)) => {
+                let seen = seen.map_err(|error| error.to_string())??;
+                feeding.acks.extend(seen.acks);
+                feeding.behind += seen.behind;
+            }
             Ok(None) => break,
         }
         feeding.wall = begun.elapsed();

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 
+use arrow_flight::error::FlightError;
 use arrow_flight::sql::{ProstMessageExt as _, TicketStatementQuery};
 use arrow_flight::{FlightClient, FlightData, PutResult, Ticket};
 use futures::stream::BoxStream;
@@ -51,9 +52,30 @@ impl Flight {
     pub async fn put(
         &mut self,
         messages: impl Stream<Item = FlightData> + Send + 'static,
-    ) -> Result<BoxStream<'static, Result<PutResult, String>>, String> {
+    ) -> Result<BoxStream<'static, Result<PutResult, PutError>>, PutError> {
         let answers = self.client.do_put(messages.map(Ok)).await;
-        let answers = answers.map_err(|error| format!("DoPut was refused: {}", said(&error)))?;
-        Ok(answers.map_err(|error| format!("DoPut ended: {}", said(&error))).boxed())
+        Ok(answers.map_err(PutError::from)?.map_err(PutError::from).boxed())
+    }
+}
+
+/// Why samples were not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum PutError {
+    /// Send them again after a moment.
+    #[error("DoPut: the server is behind: {0}")]
+    Behind(String),
+    /// The measurement cannot go on.
+    #[error("DoPut: {0}")]
+    Refused(String),
+}
+
+impl From<FlightError> for PutError {
+    fn from(error: FlightError) -> PutError {
+        match &error {
+            FlightError::Tonic(status) if status.code() == tonic::Code::ResourceExhausted => {
+                PutError::Behind(status.message().to_owned())
+            }
+            _ => PutError::Refused(said(&error)),
+        }
     }
 }

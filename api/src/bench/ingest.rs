@@ -84,6 +84,8 @@ pub struct Run {
     pub cpu_us_per_point_compacted: f64,
     /// From the last acknowledgement until compaction had nothing left to do, in seconds.
     pub compaction_s: f64,
+    /// How often the server took nothing for a while because compaction was behind.
+    pub behind: usize,
     /// From sending a batch to its acknowledgement, in milliseconds.
     pub ack_ms: Option<Spread>,
     /// Most memory of the server, in MB.
@@ -184,7 +186,7 @@ async fn feed(
     let stored = Fed { signals, ticks, seed, points: fed.points };
     folder.remember(&stored)?;
     let size = settle::size(folder, stored).await?;
-    let Feeding { points, wall, acks } = fed;
+    let Feeding { points, wall, acks, behind } = fed;
     let per_point = |micros: f64| micros / (points as f64).max(1.0);
     Ok(Run {
         door: door.word(),
@@ -196,6 +198,7 @@ async fn feed(
         cpu_us_per_point: per_point((after.cpu - before.cpu).as_secs_f64() * 1e6),
         cpu_us_per_point_compacted: per_point((done.cpu - before.cpu).as_secs_f64() * 1e6),
         compaction_s: compaction.as_secs_f64(),
+        behind,
         ack_ms: if door == Door::Flight { None } else { Spread::of(acks) },
         memory_mb: done.memory_peak as f64 / 1e6,
         visible_ms,
@@ -289,6 +292,9 @@ fn print_run(run: &Run) {
     line("server CPU, µs a point, until then", format!("{:.3}", run.cpu_us_per_point));
     line("the same, compaction included", format!("{:.3}", run.cpu_us_per_point_compacted));
     line("compaction ends after, s", format!("{:.1}", run.compaction_s));
+    if run.behind > 0 {
+        line("refused for a while, compaction behind", number(run.behind as f64));
+    }
     line("memory at its peak, MB", number(run.memory_mb));
     line("bytes written a point, log and segments", format!("{:.2}", run.written_bytes_per_point));
     if let Some(Spread { p50, p99, .. }) = run.ack_ms {

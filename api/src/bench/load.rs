@@ -206,14 +206,16 @@ mod tests {
         let dealt = make::<Lines>(&mut Plant::new(TINY), (500, 1), 700).await.unwrap();
         let text: Vec<u8> = dealt[0].iter().flat_map(|batch| batch.text.clone()).collect();
         let text = String::from_utf8(text).unwrap();
-        let points = crate::http::line::parse(&text, crate::http::line::Precision::Microseconds);
-        let points = points.unwrap();
         let expected = Plant::new(TINY).next(700);
-        assert_eq!(points.len(), 700);
-        for (row, point) in points.iter().enumerate() {
-            assert_eq!(point.tag, tag(expected.signals[row]));
-            assert_eq!(point.time.map(|time| time.micros()), Some(expected.times[row]));
-            assert_eq!(point.value, parx_log::Value::Float(expected.values[row]));
+        let rows = expected.signals.iter().zip(&expected.values).zip(&expected.times);
+        assert_eq!(text.lines().count(), 700);
+        for (line, ((signal, value), time)) in text.lines().zip(rows) {
+            let (head, rest) = line.split_once('=').unwrap();
+            let (device, rest) = rest.split_once(" ").unwrap();
+            let (name, rest) = rest.split_once('=').unwrap();
+            assert_eq!((head, format!("plant/{device}/{name}")), ("plant,device", tag(*signal)));
+            assert_eq!(rest, format!("{value} {time}"));
+            assert_eq!(rest.split(' ').next().unwrap().parse(), Ok(*value), "bit by bit");
         }
     }
 }

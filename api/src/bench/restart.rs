@@ -24,7 +24,7 @@ use super::visible::Way;
 /// Points that are made and fed at a time.
 const STEP: u64 = 2_000_000;
 /// A configuration that leaves everything in the log.
-const CONFIG: &str = "[log]\ntail_rows_max = 1000000000\n\n\
+const CONFIG: &str = "[log]\ntail_rows_max = 1000000000\ntail_bytes_max = 1000000000000\n\n\
                       [compaction]\nseal_after_s = 86400\nseal_rows = 1000000000\n\
                       seal_bytes = 1000000000000\n";
 
