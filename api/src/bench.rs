@@ -28,3 +28,4 @@ mod settle;
 pub mod soak;
 mod subscriber;
 mod visible;
+pub mod year;

@@ -207,6 +207,10 @@ pub struct QueryArgs {
     /// How long each question is asked in each way, if that is less.
     #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = span)]
     pub time: Duration,
+    /// Write a year of so many points too, and ask for one signal of them; 0 does not. The goal is
+    /// for 10000000000, which takes an hour and a few GB.
+    #[arg(long, value_name = "POINTS", default_value_t = 0)]
+    pub year: u64,
     /// A Python that has the module duckdb [default: python3 or python, if they have it].
     #[arg(long, value_name = "PYTHON")]
     pub duckdb: Option<PathBuf>,

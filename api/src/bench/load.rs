@@ -64,13 +64,12 @@ pub struct Tags {
 }
 
 impl Tags {
-    /// The tags of a plant.
-    pub fn of(plant: &Plant) -> Tags {
+    /// The tags of so many signals.
+    pub fn new(count: u32) -> Tags {
         let line = |signal: u32| {
             let (device, number) = (signal / DEVICE_SIGNALS, signal % DEVICE_SIGNALS);
             format!("plant,device=d{device:03} s{number:02}=")
         };
-        let count = u32::try_from(plant.classes().len()).unwrap_or(u32::MAX);
         Tags {
             dictionary: Arc::new(StringArray::from_iter_values((0..count).map(tag))),
             lines: (0..count).map(line).collect(),
@@ -106,7 +105,7 @@ pub async fn make<F: Form>(
 ) -> Result<Vec<Vec<F>>, String> {
     let expected = plant.points_expected().min(points_max);
     check_memory(expected * F::POINT_BYTES)?;
-    let tags = Tags::of(plant);
+    let tags = Tags::new(u32::try_from(plant.classes().len()).unwrap_or(u32::MAX));
     let mut dealt: Vec<Vec<F>> = (0..connections.max(1)).map(|_| Vec::new()).collect();
     let (mut made, mut progress) = (0, Progress::new("generating", expected));
     'all: loop {

@@ -3,6 +3,7 @@
 use super::goals;
 use super::ingest::PlantFacts;
 use super::query::{Asked, Measured, Report};
+use super::year::{POINTS_OF_GOAL, Year, YearWay};
 use crate::command::say;
 
 /// Prints a report as a table.
@@ -19,6 +20,7 @@ pub fn print(report: &Report) {
         "", "min", "median", "p99", "CPU", "runs", "rows"
     ));
     report.questions.iter().for_each(question);
+    report.year.iter().for_each(year);
     say("");
     goals::print(&report.goals);
     match &report.duckdb {
@@ -29,6 +31,23 @@ pub fn print(report: &Report) {
         say(&format!("others used {others:.2} cores meanwhile"));
     }
     say(&format!("{}\n{}", report.machine.line(), report.disk.line()));
+}
+
+fn year(year: &Year) {
+    let Year { points, signals, bytes, ready_s, ways } = year;
+    let share = *points as f64 / POINTS_OF_GOAL as f64;
+    say(&format!(
+        "\na year of one signal among {} points of {signals} signals, {share:.3} of what the goal is \
+         for; {} bytes; ready after {ready_s:.2} s",
+        goals::number(*points as f64),
+        goals::number(*bytes as f64),
+    ));
+    for YearWay { way, first_ms, second_ms, rows } in ways {
+        say(&format!(
+            "  {way:<20} first answer {first_ms:.1} ms, about another signal {second_ms:.1} ms, \
+             {rows} rows"
+        ));
+    }
 }
 
 fn question(asked: &Asked) {
