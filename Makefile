@@ -45,7 +45,7 @@ bench: release setup ## Figures of this machine beside their goals, with the rel
 	rm -rf target/bench
 	target/release/parx bench ingest --door flight,line,acknowledged --restart 1073741824 \
 		--folder target/bench
-	target/release/parx bench query --folder target/bench --duckdb $(PYTHON)
+	target/release/parx bench query --folder target/bench --python $(PYTHON)
 	target/release/parx bench latency
 
 # --- the web app -----------------------------------------------------------------------------------

@@ -211,9 +211,13 @@ pub struct QueryArgs {
     /// for 10000000000, which takes an hour and a few GB.
     #[arg(long, value_name = "POINTS", default_value_t = 0)]
     pub year: u64,
-    /// A Python that has the module duckdb [default: python3 or python, if they have it].
+    /// Ask only these questions, such as Q3,Q8.
+    #[arg(long, value_delimiter = ',')]
+    pub question: Vec<String>,
+    /// A Python with the modules duckdb and pyarrow, to compare with, and psycopg, to ask through
+    /// the Postgres door [default: python3 or python, if they have them].
     #[arg(long, value_name = "PYTHON")]
-    pub duckdb: Option<PathBuf>,
+    pub python: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use super::folder::Folder;
-use super::process::{Usage, usage};
+use crate::bench::folder::Folder;
+use crate::bench::process::{Usage, usage};
 
 /// Longest wait for a server to be ready or to end.
 const WAIT_MAX: Duration = Duration::from_secs(600);
@@ -24,6 +24,8 @@ pub struct Server {
     child: Child,
     /// Where it takes HTTP.
     pub http: SocketAddr,
+    /// Where it takes SQL clients.
+    pub postgres: SocketAddr,
     /// Where it takes Flight clients.
     pub flight: SocketAddr,
     /// From the start of the process until every door was open.
@@ -117,10 +119,10 @@ fn listen(mut child: Child, begun: Instant, trace: &Path) -> Result<Server, Stri
             let word = doors.split(' ').find_map(|word| word.strip_prefix(name));
             word.and_then(|word| word.parse::<SocketAddr>().ok())
         };
-        Some((door("http=")?, door("flight=")?))
+        Some((door("http=")?, door("postgres=")?, door("flight=")?))
     });
     let took = begun.elapsed();
-    let Some((http, flight)) = doors else {
+    let Some((http, postgres, flight)) = doors else {
         let _ = child.kill();
         let _ = child.wait();
         let said = std::fs::read_to_string(trace).unwrap_or_default();
@@ -130,7 +132,7 @@ fn listen(mut child: Child, begun: Instant, trace: &Path) -> Result<Server, Stri
     };
     // Nobody reads on, but a full pipe must not stop the server.
     std::thread::spawn(move || lines.for_each(drop));
-    Ok(Server { child, http, flight, took })
+    Ok(Server { child, http, postgres, flight, took })
 }
 
 async fn wait(mut server: Server) -> Result<ExitStatus, String> {

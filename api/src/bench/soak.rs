@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::figures::{median, slope};
-use super::flight::Flight;
-use super::folder::Folder;
-use super::goals::number;
-use super::http::Http;
-use super::machine::Machine;
-use super::process::usage;
-use super::server::{Server, password};
+use crate::bench::client::flight::Flight;
+use crate::bench::client::http::Http;
+use crate::bench::figures::{median, slope};
+use crate::bench::folder::Folder;
+use crate::bench::goals::number;
+use crate::bench::machine::Machine;
+use crate::bench::process::usage;
+use crate::bench::server::{Server, password};
 use crate::cli::SoakArgs;
 use crate::command::{read_password, say};
 

@@ -9,16 +9,16 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::feed;
-use super::flight::Flight;
-use super::folder::Folder;
-use super::http::Http;
-use super::load::{self, Messages, Tags};
-use super::plant::{BEGIN, Class, Points, Process, tag};
-use super::progress::Progress;
-use super::server::{Server, password};
-use super::settle::{self, SEAL_AFTER_S, folder_bytes};
+use crate::bench::client::flight::Flight;
+use crate::bench::client::http::Http;
+use crate::bench::folder::Folder;
+use crate::bench::ingest::feed;
+use crate::bench::ingest::load::{self, Messages, Tags};
+use crate::bench::ingest::settle::{self, SEAL_AFTER_S, bytes_below};
 use crate::bench::plant::chance::Chance;
+use crate::bench::plant::{BEGIN, Class, Points, Process, tag};
+use crate::bench::progress::Progress;
+use crate::bench::server::{Server, password};
 
 /// Most points.
 pub const POINTS_MAX: u64 = 20_000_000_000;
@@ -94,7 +94,7 @@ pub async fn measure(points: u64) -> Result<Year, String> {
     let folder = Folder::temporary()?;
     let shape = shape(points);
     let points = write(&folder, shape, points).await?;
-    let bytes = folder_bytes(&folder.data().join("segments"));
+    let bytes = bytes_below(&folder.data().join("segments"));
     let mut ways = Vec::new();
     let mut ready_s = 0.0;
     for (way, ask) in [("buckets()", own as fn(u32) -> String), ("sql", plain)] {

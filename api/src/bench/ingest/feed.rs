@@ -14,10 +14,10 @@ use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::flight::{Flight, PutError};
-use super::http::Http;
-use super::load::{Lines, Messages};
-use super::progress::Progress;
+use crate::bench::client::flight::{Flight, PutError};
+use crate::bench::client::http::Http;
+use crate::bench::ingest::load::{Lines, Messages};
+use crate::bench::progress::Progress;
 
 /// Where writes go.
 const WRITE: &str = "/api/v1/write?precision=us";

@@ -1,9 +1,10 @@
 //! Prints what `parx bench query` found.
 
-use super::goals;
-use super::ingest::PlantFacts;
-use super::query::{Asked, Measured, Report};
-use super::year::{POINTS_OF_GOAL, Year, YearWay};
+use crate::bench::goals;
+use crate::bench::ingest::PlantFacts;
+use crate::bench::query::answer::Measured;
+use crate::bench::query::year::{POINTS_OF_GOAL, Year, YearWay};
+use crate::bench::query::{Asked, Report};
 use crate::command::say;
 
 /// Prints a report as a table.
@@ -25,7 +26,7 @@ pub fn print(report: &Report) {
     goals::print(&report.goals);
     match &report.duckdb {
         Some(version) => say(&format!("\nbeside it DuckDB {version} on the same segments")),
-        None => say("\nno DuckDB: no Python here has the module; name one with --duckdb PYTHON"),
+        None => say("\nno DuckDB: no Python here has the module; name one with --python PYTHON"),
     }
     if let Some(others) = report.others_cores {
         say(&format!("others used {others:.2} cores meanwhile"));

@@ -11,12 +11,12 @@ use parx_log::{Clock as _, SystemClock, Timestamp};
 use parx_query::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use tokio::sync::mpsc;
 
-use super::figures::Spread;
-use super::flight::{Flight, PutError};
-use super::http::Http;
-use super::load;
-use super::plant::Points;
-use super::server::Server;
+use crate::bench::client::flight::{Flight, PutError};
+use crate::bench::client::http::Http;
+use crate::bench::figures::Spread;
+use crate::bench::ingest::load;
+use crate::bench::plant::Points;
+use crate::bench::server::Server;
 
 /// How often it is measured.
 pub const ROUNDS: usize = 200;

@@ -15,9 +15,9 @@ use parx_query::arrow::array::{
 };
 use parx_query::arrow::error::ArrowError;
 
-use super::plant::{DEVICE_SIGNALS, Plant, Points, tag};
-use super::process::machine_memory;
-use super::progress::Progress;
+use crate::bench::plant::{DEVICE_SIGNALS, Plant, Points, tag};
+use crate::bench::process::machine_memory;
+use crate::bench::progress::Progress;
 
 /// Bytes that one point takes in memory while it waits for Flight.
 const FLIGHT_BYTES: u64 = 30;

@@ -11,16 +11,16 @@ use parx_query::arrow::array::{AsArray as _, RecordBatch};
 use parx_query::arrow::datatypes::Int64Type;
 use serde::Serialize;
 
-use super::feed;
-use super::flight::Flight;
-use super::folder::Folder;
-use super::http::Http;
-use super::load::{self, Lines, Messages};
-use super::plant::{Plant, PlantOptions, tag};
-use super::progress::Progress;
-use super::server::{Server, password};
-use super::settle::folder_bytes;
-use super::visible::Way;
+use crate::bench::client::flight::Flight;
+use crate::bench::client::http::Http;
+use crate::bench::folder::Folder;
+use crate::bench::ingest::feed;
+use crate::bench::ingest::load::{self, Lines, Messages};
+use crate::bench::ingest::settle::bytes_below;
+use crate::bench::ingest::visible::Way;
+use crate::bench::plant::{Plant, PlantOptions, tag};
+use crate::bench::progress::Progress;
+use crate::bench::server::{Server, password};
 
 /// Points that are made and fed at a time.
 const STEP: u64 = 2_000_000;
@@ -61,7 +61,7 @@ pub async fn measure(options: PlantOptions, bytes: u64, way: Way) -> Result<Rest
     while written < bytes {
         points += fill(&server, &token, &mut plant, (bytes - written) / 8, way).await?;
         written = match server.usage().written - before {
-            0 => folder_bytes(&folder.data().join("log")),
+            0 => bytes_below(&folder.data().join("log")),
             written => written,
         };
         progress.reach(written);
