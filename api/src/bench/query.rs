@@ -44,7 +44,7 @@ pub struct Report {
     pub points: u64,
     /// Question by question.
     pub questions: Vec<Asked>,
-    /// Memory of the server at its peak, in MB.
+    /// Memory of the server at its peak while it answered in the quickest ways, in MB.
     pub memory_mb: f64,
     /// A year of one signal; none if it was not asked for.
     pub year: Option<Year>,
@@ -104,7 +104,8 @@ pub async fn run(args: QueryArgs) -> Result<(), String> {
         questions.push(asker.question(question, draws.collect()).await?);
     }
     drop(progress);
-    let memory_mb = server.usage().memory_peak as f64 / 1e6;
+    let quickest = questions.iter().filter_map(Asked::quickest);
+    let memory_mb = quickest.filter_map(|way| way.memory_mb).fold(0.0, f64::max);
     let (points, others_cores) = (asker.count().await?, watch.others());
     server.stop().await?;
     let year = match args.year {

@@ -27,6 +27,8 @@ pub struct Measured {
     pub p99_ms: f64,
     /// Processor time of one who answers, in milliseconds.
     pub cpu_ms: f64,
+    /// Memory of the server at its peak meanwhile, in MB; none for who is no server.
+    pub memory_mb: Option<f64>,
     /// Rows of the last answer; none where an answer has no rows.
     pub rows: Option<u64>,
     /// True if every answer was that of DuckDB; none where they are not comparable.
@@ -49,6 +51,7 @@ impl Measured {
             median_ms: at(0.5),
             p99_ms: at(0.99),
             cpu_ms: cpu_ms / (runs as f64).max(1.0),
+            memory_mb: None,
             rows: last.map(|(rows, _)| rows),
             same: None,
         }

@@ -11,7 +11,7 @@ use crate::bench::client::http::Http;
 use crate::bench::client::python::Peer;
 use crate::bench::folder::Folder;
 use crate::bench::plant::tag;
-use crate::bench::process::Threads;
+use crate::bench::process::{Threads, forget_peak, usage};
 use crate::bench::query::Asked;
 use crate::bench::query::answer::{Measured, Sum, near, sum};
 use crate::bench::query::questions::{Draw, Question, Way};
@@ -92,7 +92,7 @@ impl Asker {
             for door in self.doors(first) {
                 match self.ask(first, door).await {
                     Err(said) => {
-                        let said = said.lines().next().unwrap_or("").to_owned();
+                        let said = said.lines().next().unwrap_or("").replace("\\\"", "\"");
                         refused.insert(name(first, door), said);
                     }
                     Ok(_) => ways.push(self.measure(&asked, door, sums.as_deref()).await?),
@@ -185,6 +185,7 @@ impl Asker {
             self.ask(way, door).await?;
         }
         let (mut walls, mut last, mut same) = (Vec::new(), None, true);
+        forget_peak(self.pid);
         let (before, begun) = (Threads::of(self.pid), Instant::now());
         for (run, way) in ways.iter().enumerate() {
             if begun.elapsed() > self.time && walls.len() >= RUNS_MIN {
@@ -201,7 +202,9 @@ impl Asker {
         let name = first.map_or(String::new(), |way| name(way, door));
         let comparable = first.is_some_and(|way| way.compared) && sums.is_some();
         let last = last.filter(|_| first.is_some_and(|way| way.compared));
+        let memory_mb = usage(self.pid).map(|usage| usage.memory_peak as f64 / 1e6);
         Ok(Measured {
+            memory_mb,
             same: comparable.then_some(same),
             ..Measured::of(name, &mut walls, cpu, last)
         })

@@ -17,8 +17,8 @@ pub fn print(report: &Report) {
     ));
     say("milliseconds; CPU of one who answers; 'same' means: the rows and sums of DuckDB\n");
     say(&format!(
-        "{:<44}{:>9}{:>9}{:>9}{:>9}{:>7}{:>9}  same",
-        "", "min", "median", "p99", "CPU", "runs", "rows"
+        "{:<34}{:>9}{:>9}{:>9}{:>9}{:>7}{:>7}{:>9}  same",
+        "", "min", "median", "p99", "CPU", "MB", "runs", "rows"
     ));
     report.questions.iter().for_each(question);
     report.year.iter().for_each(year);
@@ -67,7 +67,8 @@ fn question(asked: &Asked) {
 }
 
 fn line(measured: &Measured) {
-    let Measured { way, runs, min_ms, median_ms, p99_ms, cpu_ms, rows, same } = measured;
+    let Measured { way, runs, min_ms, median_ms, p99_ms, cpu_ms, memory_mb, rows, same } = measured;
+    let memory = memory_mb.map_or("-".to_owned(), |mb| format!("{mb:.0}"));
     let rows = rows.map_or("-".to_owned(), |rows| rows.to_string());
     let same = match same {
         Some(true) => "yes",
@@ -75,6 +76,6 @@ fn line(measured: &Measured) {
         None => "-",
     };
     say(&format!(
-        "  {way:<42}{min_ms:>9.2}{median_ms:>9.2}{p99_ms:>9.2}{cpu_ms:>9.2}{runs:>7}{rows:>9}  {same}"
+        "  {way:<32}{min_ms:>9.2}{median_ms:>9.2}{p99_ms:>9.2}{cpu_ms:>9.2}{memory:>7}{runs:>7}{rows:>9}  {same}"
     ));
 }
