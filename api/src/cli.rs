@@ -214,6 +214,13 @@ pub struct QueryArgs {
     /// Ask only these questions, such as Q3,Q8.
     #[arg(long, value_delimiter = ',')]
     pub question: Vec<String>,
+    /// A PostgreSQL that runs, to feed the same points and to ask the same, such as
+    /// "host=127.0.0.1 user=postgres"; psql has to be installed.
+    #[arg(long, value_name = "CONNINFO")]
+    pub postgresql: Option<String>,
+    /// A VictoriaMetrics that runs, to feed and to ask too.
+    #[arg(long, value_name = "ADDR")]
+    pub victoria: Option<SocketAddr>,
     /// A Python with the modules duckdb and pyarrow, to compare with, and psycopg, to ask through
     /// the Postgres door [default: python3 or python, if they have them].
     #[arg(long, value_name = "PYTHON")]

@@ -6,9 +6,12 @@
 
 mod answer;
 mod asker;
+mod beside;
+mod postgresql;
 pub mod questions;
 mod table;
 mod texts;
+mod victoria;
 pub mod year;
 
 use std::collections::BTreeMap;
@@ -26,6 +29,7 @@ use crate::bench::process::Watch;
 use crate::bench::progress::Progress;
 use crate::bench::query::answer::Measured;
 use crate::bench::query::asker::Asker;
+use crate::bench::query::beside::{Beside, Taken};
 use crate::bench::query::questions::Question;
 use crate::bench::query::year::Year;
 use crate::bench::server::Server;
@@ -52,6 +56,8 @@ pub struct Report {
     pub goals: Vec<Judged>,
     /// Version of the DuckDB beside it; none if there is none here.
     pub duckdb: Option<String>,
+    /// How those that were named took the points.
+    pub beside: Vec<Taken>,
     /// Cores that others used meanwhile.
     pub others_cores: Option<f64>,
     /// What was measured on.
@@ -73,6 +79,8 @@ pub struct Asked {
     pub refused: BTreeMap<String, String>,
     /// DuckDB.
     pub duckdb: Option<Measured>,
+    /// Others that were named.
+    pub beside: Vec<Measured>,
     /// How often faster the quickest way that gives the same answer is than DuckDB: wall time.
     pub times_faster: Option<f64>,
     /// The same in processor time.
@@ -90,8 +98,10 @@ pub async fn run(args: QueryArgs) -> Result<(), String> {
         None => fill::fill(&folder, args.plant.options()?).await?,
     };
     let disk = Disk::below(folder.root())?;
+    let beside = Beside::feed(&args, fed.plant()).await?;
+    let taken = beside.taken.clone();
     let server = Server::serve(&folder, "").await?;
-    let mut asker = Asker::new(&server, &folder, &args).await?;
+    let mut asker = Asker::new(&server, &folder, &args, beside).await?;
     let ours = asker.pids().chain([server.pid(), std::process::id()]);
     let watch = Watch::begin(&ours.collect::<Vec<_>>());
     let (plant, end) = (Plant::new(fed.plant()), fed.plant().end());
@@ -120,6 +130,7 @@ pub async fn run(args: QueryArgs) -> Result<(), String> {
         memory_mb,
         year,
         duckdb: asker.duckdb.as_ref().map(|duckdb| duckdb.version.clone()),
+        beside: taken,
         others_cores,
         machine: Machine::here(),
         disk,

@@ -4,14 +4,12 @@
 //! need of modules is looked for; who is missing is not asked.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::auth::ADMIN;
 use crate::bench::ingest::settle::files_below;
 
 /// Asks DuckDB about Parquet files.
@@ -52,20 +50,9 @@ impl Peer {
         Peer::start(python, "duckdb", DUCKDB, &json!({ "files": files }))
     }
 
-    /// libpq at a Postgres door of ParX; none if no Python here has psycopg.
-    pub fn libpq(
-        python: Option<&Path>,
-        door: SocketAddr,
-        password: &str,
-    ) -> Result<Option<Peer>, String> {
-        let login = json!({
-            "host": door.ip().to_string(),
-            "port": door.port(),
-            "user": ADMIN,
-            "password": password,
-            "database": parx_query::DATABASE,
-        });
-        Peer::start(python, "psycopg", LIBPQ, &login)
+    /// libpq at a server that speaks Postgres; none if no Python here has psycopg.
+    pub fn libpq(python: Option<&Path>, conninfo: &str) -> Result<Option<Peer>, String> {
+        Peer::start(python, "psycopg", LIBPQ, &json!({ "conninfo": conninfo }))
     }
 
     fn start(

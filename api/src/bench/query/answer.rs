@@ -25,8 +25,8 @@ pub struct Measured {
     pub median_ms: f64,
     /// Ninety-nine of a hundred are no slower.
     pub p99_ms: f64,
-    /// Processor time of one who answers, in milliseconds.
-    pub cpu_ms: f64,
+    /// Processor time of one who answers, in milliseconds; none where it is not known.
+    pub cpu_ms: Option<f64>,
     /// Memory of the server at its peak meanwhile, in MB; none for who is no server.
     pub memory_mb: Option<f64>,
     /// Rows of the last answer; none where an answer has no rows.
@@ -37,7 +37,7 @@ pub struct Measured {
 
 impl Measured {
     /// Runs in one way by their times, which it sorts.
-    pub fn of(way: String, walls: &mut [f64], cpu_ms: f64, last: Option<Sum>) -> Measured {
+    pub fn of(way: String, walls: &mut [f64], cpu_ms: Option<f64>, last: Option<Sum>) -> Measured {
         walls.sort_by(f64::total_cmp);
         let runs = walls.len();
         let at = |share: f64| {
@@ -50,7 +50,7 @@ impl Measured {
             min_ms: at(0.0),
             median_ms: at(0.5),
             p99_ms: at(0.99),
-            cpu_ms: cpu_ms / (runs as f64).max(1.0),
+            cpu_ms: cpu_ms.map(|all| all / (runs as f64).max(1.0)),
             memory_mb: None,
             rows: last.map(|(rows, _)| rows),
             same: None,
@@ -109,9 +109,9 @@ mod tests {
     #[test]
     fn the_middle_and_the_edges_of_runs_are_runs() {
         let mut walls = vec![5.0, 1.0, 3.0];
-        let measured = Measured::of("sql".to_owned(), &mut walls, 6.0, Some((7, 1.0)));
+        let measured = Measured::of("sql".to_owned(), &mut walls, Some(6.0), Some((7, 1.0)));
         let figures = (measured.min_ms, measured.median_ms, measured.p99_ms, measured.cpu_ms);
-        assert_eq!(figures, (1.0, 3.0, 5.0, 2.0));
+        assert_eq!(figures, (1.0, 3.0, 5.0, Some(2.0)));
         assert_eq!((measured.runs, measured.rows), (3, Some(7)));
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use parx_query::arrow::array::AsArray as _;
 use parx_query::arrow::datatypes::{Float64Type, Int32Type};
 
+use crate::auth::ADMIN;
 use crate::bench::client::flight::Flight;
 use crate::bench::client::http::Http;
 use crate::bench::client::python::Peer;
@@ -14,18 +15,19 @@ use crate::bench::plant::tag;
 use crate::bench::process::{Threads, forget_peak, usage};
 use crate::bench::query::Asked;
 use crate::bench::query::answer::{Measured, Sum, near, sum};
+use crate::bench::query::beside::Beside;
 use crate::bench::query::questions::{Draw, Question, Way};
 use crate::bench::server::{Server, password};
 use crate::cli::QueryArgs;
 
 /// Fewest runs of a question, however long they take.
-const RUNS_MIN: usize = 3;
+pub const RUNS_MIN: usize = 3;
 /// Runs before those that count.
-const WARM_UP: usize = 2;
+pub const WARM_UP: usize = 2;
 /// The share of a signal's samples that lies below the limit of a run.
 const SELDOM: f64 = 0.95;
 
-/// Who asks ParX and DuckDB.
+/// Who asks ParX, DuckDB and those beside them.
 pub struct Asker {
     pid: u32,
     flight: Flight,
@@ -33,6 +35,7 @@ pub struct Asker {
     libpq: Option<Peer>,
     /// None if no Python here has it.
     pub duckdb: Option<Peer>,
+    beside: Beside,
     ids: BTreeMap<String, i32>,
     limits: BTreeMap<u32, f64>,
     time: Duration,
@@ -40,7 +43,12 @@ pub struct Asker {
 
 impl Asker {
     /// Connects to a server, and to the peers that a Python here has.
-    pub async fn new(server: &Server, folder: &Folder, args: &QueryArgs) -> Result<Asker, String> {
+    pub async fn new(
+        server: &Server,
+        folder: &Folder,
+        args: &QueryArgs,
+        beside: Beside,
+    ) -> Result<Asker, String> {
         let (http, token) = Http::log_in(server.http, &password(folder)?).await?;
         let mut flight = Flight::connect(server.flight, &token).await?;
         let mut ids = BTreeMap::new();
@@ -53,9 +61,10 @@ impl Asker {
         }
         let python = args.python.as_deref();
         let duckdb = Peer::duckdb(python, &folder.data())?;
-        let libpq = Peer::libpq(python, server.postgres, &password(folder)?)?;
+        let libpq = Peer::libpq(python, &conninfo(server, &password(folder)?))?;
         let (pid, time) = (server.pid(), args.time);
-        Ok(Asker { pid, flight, http, libpq, duckdb, ids, limits: BTreeMap::new(), time })
+        let limits = BTreeMap::new();
+        Ok(Asker { pid, flight, http, libpq, duckdb, beside, ids, limits, time })
     }
 
     /// The processes that ask.
@@ -99,19 +108,22 @@ impl Asker {
                 }
             }
         }
+        let beside = self.beside.ask(question, &draws, sums.as_deref()).await?;
         let mut asked = Asked {
             name: question.name(),
             words: question.words(),
             ways,
             refused,
             duckdb,
+            beside,
             times_faster: None,
             times_less_cpu: None,
         };
         if let (Some(parx), Some(duckdb)) = (asked.quickest(), &asked.duckdb) {
-            let (wall, cpu) = (duckdb.median_ms / parx.median_ms, duckdb.cpu_ms / parx.cpu_ms);
+            let wall = duckdb.median_ms / parx.median_ms;
+            let cpu = duckdb.cpu_ms.zip(parx.cpu_ms).map(|(theirs, ours)| theirs / ours);
             asked.times_faster = wall.is_finite().then_some(wall);
-            asked.times_less_cpu = cpu.is_finite().then_some(cpu);
+            asked.times_less_cpu = cpu.filter(|cpu| cpu.is_finite());
         }
         Ok(asked)
     }
@@ -161,7 +173,8 @@ impl Asker {
             walls.push(answer.wall_ms);
             cpu += answer.cpu_ms;
         }
-        let measured = Measured::of("DuckDB".to_owned(), &mut walls, cpu, sums.last().copied());
+        let measured =
+            Measured::of("DuckDB".to_owned(), &mut walls, Some(cpu), sums.last().copied());
         Ok(Some((sums, measured)))
     }
 
@@ -206,7 +219,7 @@ impl Asker {
         Ok(Measured {
             memory_mb,
             same: comparable.then_some(same),
-            ..Measured::of(name, &mut walls, cpu, last)
+            ..Measured::of(name, &mut walls, Some(cpu), last)
         })
     }
 
@@ -229,6 +242,13 @@ impl Asker {
             }
         }
     }
+}
+
+/// How libpq finds the Postgres door of a server.
+fn conninfo(server: &Server, password: &str) -> String {
+    let (host, port) = (server.postgres.ip(), server.postgres.port());
+    let database = parx_query::DATABASE;
+    format!("host={host} port={port} user={ADMIN} password={password} dbname={database}")
 }
 
 /// Where a question is asked.

@@ -129,7 +129,7 @@ impl Question {
     }
 
     /// How many buckets.
-    fn buckets(self) -> i64 {
+    pub fn buckets(self) -> i64 {
         if self == Question::Panel { 200 } else { 1000 }
     }
 

@@ -28,6 +28,17 @@ pub fn print(report: &Report) {
         Some(version) => say(&format!("\nbeside it DuckDB {version} on the same segments")),
         None => say("\nno DuckDB: no Python here has the module; name one with --python PYTHON"),
     }
+    for taken in &report.beside {
+        let bytes = taken
+            .bytes_per_point
+            .map_or(String::new(), |bytes| format!(", {bytes:.1} bytes a point"));
+        say(&format!(
+            "{} took {} points at {} a second{bytes}",
+            taken.engine,
+            goals::number(taken.points as f64),
+            goals::number(taken.points_per_second)
+        ));
+    }
     if let Some(others) = report.others_cores {
         say(&format!("others used {others:.2} cores meanwhile"));
     }
@@ -60,7 +71,7 @@ fn question(asked: &Asked) {
         ratio(asked.times_faster),
         ratio(asked.times_less_cpu)
     ));
-    asked.ways.iter().chain(&asked.duckdb).for_each(line);
+    asked.ways.iter().chain(&asked.duckdb).chain(&asked.beside).for_each(line);
     for (way, said) in &asked.refused {
         say(&format!("  {way}: refused: {said}"));
     }
@@ -68,6 +79,7 @@ fn question(asked: &Asked) {
 
 fn line(measured: &Measured) {
     let Measured { way, runs, min_ms, median_ms, p99_ms, cpu_ms, memory_mb, rows, same } = measured;
+    let cpu = cpu_ms.map_or("-".to_owned(), |ms| format!("{ms:.2}"));
     let memory = memory_mb.map_or("-".to_owned(), |mb| format!("{mb:.0}"));
     let rows = rows.map_or("-".to_owned(), |rows| rows.to_string());
     let same = match same {
@@ -76,6 +88,6 @@ fn line(measured: &Measured) {
         None => "-",
     };
     say(&format!(
-        "  {way:<32}{min_ms:>9.2}{median_ms:>9.2}{p99_ms:>9.2}{cpu_ms:>9.2}{memory:>7}{runs:>7}{rows:>9}  {same}"
+        "  {way:<32}{min_ms:>9.2}{median_ms:>9.2}{p99_ms:>9.2}{cpu:>9}{memory:>7}{runs:>7}{rows:>9}  {same}"
     ));
 }

@@ -1,6 +1,6 @@
-"""Asks a Postgres door through libpq, for `parx bench query`.
+"""Asks a server that speaks Postgres through libpq, for `parx bench query`.
 
-Reads JSON lines: first {"host", "port", "user", "password", "database"}, then {"sql": "..."} each.
+Reads JSON lines: first {"conninfo": "..."}, then {"sql": "..."} each.
 Every statement goes unnamed through the extended protocol, its answer comes in binary. Answers with
 a line: wall and own processor time in milliseconds, rows, and the sum of all numbers in the answer.
 """
@@ -37,9 +37,7 @@ def total(result):
     return numbers
 
 
-login = json.loads(sys.stdin.readline())
-words = (f"{key if key != 'database' else 'dbname'}='{value}'" for key, value in login.items())
-connection = pq.PGconn.connect(" ".join(words).encode())
+connection = pq.PGconn.connect(json.loads(sys.stdin.readline())["conninfo"].encode())
 if connection.status != pq.ConnStatus.OK:
     sys.exit(connection.error_message.decode())
 print(json.dumps({"version": pq.__build_version__}), flush=True)
