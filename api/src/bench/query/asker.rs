@@ -21,7 +21,7 @@ use crate::bench::server::{Server, password};
 use crate::cli::QueryArgs;
 
 /// Fewest runs of a question, however long they take.
-pub const RUNS_MIN: usize = 3;
+const RUNS_MIN: usize = 3;
 /// Runs before those that count.
 pub const WARM_UP: usize = 2;
 /// The share of a signal's samples that lies below the limit of a run.
@@ -108,7 +108,7 @@ impl Asker {
                 }
             }
         }
-        let beside = self.beside.ask(question, &draws, sums.as_deref()).await?;
+        let beside = self.beside.ask(question, &draws, sums.as_deref()).await;
         let mut asked = Asked {
             name: question.name(),
             words: question.words(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::bench::plant::{Plant, PlantOptions};
 use crate::bench::process::{Threads, usage};
 use crate::bench::query::answer::{Measured, Sum, near};
-use crate::bench::query::asker::{RUNS_MIN, WARM_UP};
+use crate::bench::query::asker::WARM_UP;
 use crate::bench::query::postgresql::Postgresql;
 use crate::bench::query::questions::{Draw, Question};
 use crate::bench::query::victoria::Victoria;
@@ -72,17 +72,24 @@ impl Beside {
         Ok(Beside { postgresql, victoria, signals, time: args.time, taken })
     }
 
-    /// Asks them draw by draw; `sums` are the answers that are right, where they are known.
+    /// Asks them draw by draw; `sums` are the answers that are right, where they are known. Who
+    /// fails is told on standard error and left out.
     pub async fn ask(
         &mut self,
         question: Question,
         draws: &[Draw],
         sums: Option<&[Sum]>,
-    ) -> Result<Vec<Measured>, String> {
-        let mut measured = Vec::new();
-        measured.extend(self.ask_postgresql(question, draws, sums)?);
-        measured.extend(self.ask_victoria(question, draws).await?);
-        Ok(measured)
+    ) -> Vec<Measured> {
+        let postgresql = self.ask_postgresql(question, draws, sums);
+        let victoria = self.ask_victoria(question, draws).await;
+        let tell = |asked: Result<Option<Measured>, String>| match asked {
+            Ok(measured) => measured,
+            Err(error) => {
+                eprintln!("parx: {}: {error}", question.name());
+                None
+            }
+        };
+        [postgresql, victoria].into_iter().filter_map(tell).collect()
     }
 
     fn ask_postgresql(
@@ -93,14 +100,17 @@ impl Beside {
     ) -> Result<Option<Measured>, String> {
         let Some(postgresql) = &mut self.postgresql else { return Ok(None) };
         let sql = |draw: &Draw| question.postgresql(draw, self.signals);
+        let begun = Instant::now();
         for draw in draws.iter().take(WARM_UP) {
-            let sql = sql(draw);
-            postgresql.peer.ask(&sql).map_err(|error| format!("PostgreSQL: {error}: {sql}"))?;
+            if begun.elapsed() < self.time {
+                let sql = sql(draw);
+                postgresql.peer.ask(&sql).map_err(|error| format!("PostgreSQL: {error}: {sql}"))?;
+            }
         }
         let (mut walls, mut last, mut same) = (Vec::new(), None, true);
         let (before, begun) = (Threads::of(postgresql.pid), Instant::now());
         for (run, draw) in draws.iter().enumerate() {
-            if begun.elapsed() > self.time && walls.len() >= RUNS_MIN {
+            if begun.elapsed() > self.time && !walls.is_empty() {
                 break;
             }
             let answer = postgresql.peer.ask(&sql(draw))?;
@@ -127,9 +137,10 @@ impl Beside {
         draws: &[Draw],
     ) -> Result<Option<Measured>, String> {
         let Some(victoria) = &mut self.victoria else { return Ok(None) };
+        victoria.connect().await?;
         let (mut walls, begun) = (Vec::new(), Instant::now());
         for (run, draw) in draws.iter().take(WARM_UP).chain(draws).enumerate() {
-            if begun.elapsed() > self.time && walls.len() >= RUNS_MIN {
+            if begun.elapsed() > self.time && !walls.is_empty() {
                 break;
             }
             let Some(took) = victoria.ask(question, draw).await? else { return Ok(None) };

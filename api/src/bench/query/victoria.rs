@@ -17,6 +17,7 @@ const ROWS: usize = 50_000;
 
 /// A server that holds a plant.
 pub struct Victoria {
+    address: SocketAddr,
     http: Http,
     metric: String,
     /// Points that it took.
@@ -50,7 +51,13 @@ impl Victoria {
         }
         // What was taken becomes visible to queries.
         http.get("/internal/force_flush").await?;
-        Ok(Victoria { http, metric, points: count, took })
+        Ok(Victoria { address, http, metric, points: count, took })
+    }
+
+    /// Connects anew: it closes connections that it hears nothing on for a minute.
+    pub async fn connect(&mut self) -> Result<(), String> {
+        self.http = Http::connect(self.address, String::new()).await?;
+        Ok(())
     }
 
     /// Asks; how long it took, in milliseconds. None for what its language cannot say.
