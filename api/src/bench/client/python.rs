@@ -97,7 +97,11 @@ impl Peer {
         writeln!(self.input, "{message}").map_err(|error| error.to_string())?;
         let mut line = String::new();
         self.output.read_line(&mut line).map_err(|error| error.to_string())?;
-        serde_json::from_str(&line).map_err(|_| "the program ended".to_owned())
+        if line.is_empty() {
+            let status = self.child.wait().map_err(|error| error.to_string())?;
+            return Err(format!("the program ended with {status}"));
+        }
+        serde_json::from_str(&line).map_err(|error| format!("{error}: {}", line.trim()))
     }
 }
 
