@@ -12,7 +12,7 @@ use crate::auth::{generate_password, make_user};
 use crate::cli::{Action, BenchAction, Cli, DemoArgs, ServeArgs};
 use crate::config::{self, Config};
 use crate::run::{FirstLogin, Running, StartOptions, start};
-use crate::{check, demo, sql};
+use crate::{bench, check, demo, sql};
 
 /// Runs one command to its end.
 pub async fn run(cli: Cli) -> ExitCode {
@@ -24,9 +24,9 @@ pub async fn run(cli: Cli) -> ExitCode {
         Action::Password { data, user, password_file } => {
             password(data, user, password_file.as_deref()).await
         }
-        Action::Bench { what: BenchAction::Latency(args) } => {
-            crate::bench::latency::run(args).await.map_err(|error| error.to_string())
-        }
+        Action::Bench { what: BenchAction::Latency(args) } => bench::latency::run(args).await,
+        Action::Bench { what: BenchAction::Ingest(args) } => bench::ingest::run(args).await,
+        Action::Bench { what: BenchAction::Query(args) } => bench::query::run(args).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -135,6 +135,11 @@ impl Door {
         tracing::debug!(%user, pid = admitted.ticket.pid, "session begins");
         let engine = self.engine.session(&user);
         engine.set_time_zone(admitted.settings.zone().name());
+        let past = admitted.settings.show(settings::AS_OF).map(|(_, text)| text);
+        match past.and_then(|text| connection::read_as_of(&engine, &text)) {
+            Ok(past) => engine.set_as_of(past),
+            Err(error) => return end(wire, Ending::Fatal(error)).await,
+        }
         let mut connection = Connection {
             wire,
             identity: admitted.identity,

@@ -24,6 +24,22 @@ impl ClockBook {
         ClockBook { store, files, hot }
     }
 
+    /// The newest sample event that was recorded at or before `at`, in microseconds since 1970;
+    /// nothing if none was.
+    pub fn newest_until(&self, at: i64) -> Result<Option<u64>, SegmentError> {
+        let hot = self.hot.partition_point(|(_, recorded)| *recorded <= at);
+        let hot = hot.checked_sub(1).and_then(|place| self.hot.get(place));
+        if let Some((sequence, _)) = hot {
+            return Ok(Some(*sequence));
+        }
+        let mut files: Vec<_> = self.files.iter().filter(|meta| meta.times.0 <= at).collect();
+        files.sort_by_key(|meta| meta.sequences);
+        match files.last() {
+            Some(meta) => self.store.open(meta)?.clock_until(at),
+            None => Ok(None),
+        }
+    }
+
     /// When each of `sequences` was recorded, in microseconds since 1970; nothing for one that no
     /// clock knows.
     pub fn recorded_at(&self, sequences: &[u64]) -> Result<Vec<Option<i64>>, SegmentError> {

@@ -4,11 +4,15 @@
 //! this folder's manifest describes it for readers from outside. This crate knows no SQL, no
 //! protocol and no network, and is the only one that names `parquet`.
 
+mod bounded;
 mod clock;
+mod cost;
 mod directory;
 mod edge;
 mod error;
 mod file;
+mod fold;
+mod history;
 mod merge;
 mod plan;
 mod read;
@@ -16,12 +20,17 @@ mod rows;
 mod run;
 mod schema;
 mod store;
+mod total;
 mod write;
 
+pub use bounded::{Bounded, bounded};
 pub use clock::ClockBook;
+pub use cost::{Costs, costs};
 pub use directory::Span;
 pub use edge::{first_from, last_until};
 pub use error::SegmentError;
+pub use fold::{Between, Fold, Point, State};
+pub use history::{RowBlocks, Versions, blocks, deletions_in, hidden_by, segments_of};
 pub use merge::{Merge, Source};
 pub use plan::{Limits, Merging, plan_merge, should_seal};
 pub use read::{Blocks, SegmentFile, Wanted};
@@ -29,4 +38,5 @@ pub use rows::{append_range, newest_only, reversed};
 pub use run::{CompactError, Compactor};
 pub use schema::SEGMENT_VERSION;
 pub use store::{OPEN_FILES_MAX, SegmentStore};
+pub use total::Total;
 pub use write::{DAYS_OPEN_MAX, merge_segments, write_clock, write_tail};

@@ -44,6 +44,12 @@ impl Source {
         Source::new(from, opened)
     }
 
+    /// The same run with each block changed; no row may come before the run's beginning.
+    pub fn mapped(self, change: impl Fn(Rows) -> Rows + Send + 'static) -> Source {
+        let Source { from, blocks } = self;
+        Source::new(from, blocks.map(move |block| block.map(&change)))
+    }
+
     /// A run that is in memory; nothing if it is empty.
     pub fn rows(rows: Rows) -> Option<Source> {
         let from = *rows.times.first()?;

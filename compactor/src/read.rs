@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder, RowSelection,
 };
-use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::reader::Length;
 use parx_log::{Rows, SegmentKind, SegmentMeta, SignalId};
@@ -109,6 +109,11 @@ impl SegmentFile {
     /// What was published.
     pub fn meta(&self) -> &Arc<SegmentMeta> {
         &self.meta
+    }
+
+    /// Its footer and page index.
+    pub(crate) fn metadata(&self) -> &ParquetMetaData {
+        self.metadata.metadata()
     }
 
     /// Where each signal's rows are, in the order of their ids.
@@ -225,6 +230,26 @@ impl SegmentFile {
             sequences.get(next).is_some_and(|s| s.cast_signed() <= high)
         };
         self.pairs(&self.select(0, 0..self.meta.rows, keep))
+    }
+
+    /// The newest sequence of a clock segment that was recorded at or before `at`. Times ascend with
+    /// sequences, so pages are halved until one is left.
+    pub(crate) fn clock_until(&self, at: i64) -> Result<Option<u64>, SegmentError> {
+        let page = schema::PAGE_ROWS as u64;
+        let read = |start: u64| {
+            self.pairs(std::slice::from_ref(&(start..(start + page).min(self.meta.rows))))
+        };
+        let (mut low, mut high) = (0, self.meta.rows.div_ceil(page));
+        while high - low > 1 {
+            let middle = low.midpoint(high);
+            match read(middle * page)?.first() {
+                Some((_, first)) if *first <= at => low = middle,
+                Some(_) | None => high = middle,
+            }
+        }
+        let pairs = read(low * page)?;
+        let count = pairs.partition_point(|(_, recorded)| *recorded <= at);
+        Ok(count.checked_sub(1).and_then(|last| pairs.get(last)).map(|(sequence, _)| *sequence))
     }
 
     /// Every pair of a clock segment.

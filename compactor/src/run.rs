@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parx_log::{Command, Log, SegmentKind, SegmentMeta, Sequence, SubmitError, Tail};
+use parx_log::{Command, LastValue, Log, SegmentKind, SegmentMeta, Sequence, SubmitError, Tail};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 use crate::file::TEMPORARY;
-use crate::{Limits, Merging, SegmentError, SegmentStore, plan, write};
+use crate::{Limits, Merging, SegmentError, SegmentStore, Versions, last_until, plan, write};
 
 const AUTHOR: &str = "compactor";
 const POLL_MAX: Duration = Duration::from_secs(1);
@@ -104,6 +104,7 @@ impl Compactor {
             }
         }
         drop(snapshot);
+        self.settle().await?;
         let sealed: Vec<(Arc<Tail>, Sequence)> = self
             .log
             .snapshot()
@@ -118,6 +119,26 @@ impl Compactor {
             self.merge(merging).await?;
         }
         self.sweep().await
+    }
+
+    /// Looks up the newest samples of signals of which one was deleted.
+    async fn settle(&self) -> Result<(), CompactError> {
+        let unsettled = self.log.last_values().unsettled();
+        for signal in unsettled {
+            // Taken after the deletion was seen, so what it holds is valid.
+            let (log, store) = (self.log.clone(), self.store.clone());
+            blocking(move || {
+                let rows = last_until(&store, &log.snapshot(), signal, i64::MAX, Versions::Newest)?;
+                let found = rows.sequences.first().map(|sequence| LastValue {
+                    sample: rows.sample(0, signal),
+                    sequence: Sequence(*sequence),
+                });
+                log.last_values().settle(signal, found);
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
     }
 
     fn due_merge(&self) -> Option<Merging> {

@@ -302,6 +302,7 @@ fn change_concerns_sources(change: &Change) -> bool {
         Change::SourceDefined(_) | Change::SourceChanged(_) => true,
         Change::SourceRetired { .. } | Change::ScanClassDefined(_) => true,
         Change::UserDefined(_) | Change::UserPasswordChanged(_) => false,
+        Change::SamplesDeleted { .. } | Change::SamplesRestored { .. } => false,
         Change::SegmentsCommitted { .. } | Change::SegmentsMerged { .. } => false,
     }
 }

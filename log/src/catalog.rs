@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::{
     Change, ScanClassDefinition, SegmentKind, SegmentMeta, Sequence, Signal, SignalId,
-    SourceDefinition, UserDefinition,
+    SourceDefinition, Timestamp, UserDefinition,
 };
 
 /// Everything defined, as of `sequence`.
@@ -23,8 +23,27 @@ pub struct Catalog {
     pub scan_classes: BTreeMap<String, ScanClassDefinition>,
     /// Accounts by name.
     pub users: BTreeMap<String, UserDefinition>,
+    deletions: Arc<BTreeMap<SignalId, Vec<Deletion>>>,
     /// The live segments and how far they reach.
     pub manifest: Arc<Manifest>,
+}
+
+/// Times for which the samples of a signal that came before `sequence` are not valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// Where in the log it was deleted.
+    pub sequence: Sequence,
+    /// The first time, in microseconds since 1970.
+    pub from: i64,
+    /// The last time.
+    pub to: i64,
+}
+
+impl Deletion {
+    /// True for a sample of `time` that came with `sequence`.
+    pub fn hides(&self, time: i64, sequence: u64) -> bool {
+        (self.from..=self.to).contains(&time) && sequence < self.sequence.0
+    }
 }
 
 /// The live segments and the sequence they reach.
@@ -68,6 +87,16 @@ impl Catalog {
             Change::UserDefined(user) | Change::UserPasswordChanged(user) => {
                 self.users.insert(user.name.clone(), user.clone());
             }
+            Change::SamplesDeleted { signal, from, to, .. } => {
+                let (from, to) = (from.micros(), to.micros());
+                let deletions = Arc::make_mut(&mut self.deletions).entry(*signal).or_default();
+                deletions.push(Deletion { sequence, from, to });
+            }
+            Change::SamplesRestored { signal, deletion, .. } => {
+                if let Some(all) = Arc::make_mut(&mut self.deletions).get_mut(signal) {
+                    all.retain(|known| known.sequence != *deletion);
+                }
+            }
             Change::SegmentsCommitted { add, through } => {
                 let manifest = Arc::make_mut(&mut self.manifest);
                 manifest.through = *through;
@@ -95,8 +124,30 @@ impl Catalog {
         self.signals.insert(signal.id, Arc::new(signal.clone()));
     }
 
-    /// The fewest changes that fold to this catalog: what a snapshot of it holds.
-    pub fn changes(&self) -> Vec<Change> {
+    /// The fewest changes that fold to this catalog, each with the sequence to fold it at: what a
+    /// snapshot of it holds.
+    pub fn changes(&self) -> Vec<(Sequence, Change)> {
+        let now = self.definitions().into_iter().map(|change| (self.sequence, change));
+        now.chain(self.deleted()).collect()
+    }
+
+    fn deleted(&self) -> impl Iterator<Item = (Sequence, Change)> {
+        let one = |(signal, deletion): (SignalId, &Deletion)| {
+            let Deletion { sequence, from, to } = *deletion;
+            let tag = self.signal(signal).map(|signal| signal.definition.tag.clone());
+            let change = Change::SamplesDeleted {
+                signal,
+                tag: tag.unwrap_or_default(),
+                from: Timestamp::from_micros(from),
+                to: Timestamp::from_micros(to),
+                reason: String::new(),
+            };
+            (sequence, change)
+        };
+        self.deletions().flat_map(|(id, all)| all.iter().map(move |one| (id, one))).map(one)
+    }
+
+    fn definitions(&self) -> Vec<Change> {
         let mut changes = Vec::new();
         let retired = |signal: &Signal| match signal.retired {
             true => Change::SignalRetired(signal.clone()),
@@ -115,6 +166,16 @@ impl Catalog {
     /// A signal by its id, retired or not.
     pub fn signal(&self, id: SignalId) -> Option<&Arc<Signal>> {
         self.signals.get(&id)
+    }
+
+    /// What is deleted of each signal.
+    pub fn deletions(&self) -> impl Iterator<Item = (SignalId, &Vec<Deletion>)> {
+        self.deletions.iter().map(|(id, deletions)| (*id, deletions))
+    }
+
+    /// What is deleted of one signal, in the order of the log.
+    pub fn deletions_of(&self, signal: SignalId) -> &[Deletion] {
+        self.deletions.get(&signal).map_or(&[], Vec::as_slice)
     }
 
     /// A live signal by its tag.

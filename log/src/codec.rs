@@ -22,6 +22,11 @@ const KIND_CHANGE: u8 = 2;
 const CODEC_NONE: u8 = 0;
 const CODEC_LZ4: u8 = 1;
 
+/// True if these bytes, not yet checked, are of a change.
+pub(crate) fn is_change(bytes: &[u8]) -> bool {
+    bytes.get(1) == Some(&KIND_CHANGE)
+}
+
 /// Why bytes are not an entry.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DecodeError {

@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::codec;
+use crate::last::LastValues;
 use crate::pace::Pace;
 use crate::state::{Group, Shared, Snapshot};
 use crate::store::Commit;
 use crate::tail::Tail;
 use crate::{
-    BatchId, Catalog, Change, Command, Entry, Event, Refusal, Run, Samples, Sequence, SignalId,
-    Timestamp, decide,
+    BatchId, Catalog, Change, Command, Deletion, Entry, Event, Refusal, Run, Samples, Sequence,
+    SignalId, Timestamp, decide,
 };
 
 /// Rows from which on a group takes no more: its columns still lie in the processor's cache while
@@ -139,6 +140,7 @@ impl Committer {
             match end {
                 Some(Request::Close { done }) => {
                     self.write_catalog_snapshot();
+                    self.shared.finish_watermark();
                     self.shared.stop("it was closed".into());
                     let _ = done.send(());
                     return;
@@ -149,6 +151,7 @@ impl Committer {
                 Some(Request::Append { .. } | Request::Submit { .. }) | None => {}
             }
         }
+        self.shared.finish_watermark();
     }
 
     /// The requests of one group, and the one that ends it if it is of another kind. Takes what
@@ -308,6 +311,7 @@ impl Committer {
         }
         let durable = !self.shared.options.switches.ack_before_commit;
         self.shared.store.commit(commit, durable).map_err(|error| error.to_string())?;
+        self.shared.written();
         Ok(sample_bytes)
     }
 
@@ -337,6 +341,12 @@ impl Committer {
             tails,
         }));
         let entries = std::mem::take(&mut draft.entries);
+        // Behind the snapshot, so that whoever sees a signal unsettled sees the deletion too.
+        for entry in &entries {
+            if let Event::Change(change) = &entry.event {
+                touch_last_values(&self.shared.last_values, entry.sequence, change);
+            }
+        }
         // Nobody listening is not an error.
         let _ = self.shared.groups.send(Arc::new(Group { entries, last: draft.sequence }));
         self.let_go(dropped);
@@ -399,9 +409,33 @@ impl Committer {
 }
 
 /// Name of the last values' snapshot.
-pub(crate) const LAST_VALUES: &str = "last-values";
+pub(crate) const LAST_VALUES: &str = "last-values.2";
+/// Name of the last values' snapshot in its first version.
+pub(crate) const LAST_VALUES_1: &str = "last-values";
 /// Name of the catalog's snapshot.
 pub(crate) const CATALOG: &str = "catalog";
+
+/// Deletions and what takes them back may change which sample of a signal is the newest.
+pub(crate) fn touch_last_values(last: &LastValues, sequence: Sequence, change: &Change) {
+    match change {
+        Change::SamplesDeleted { signal, from, to, .. } => {
+            let deletion = Deletion { sequence, from: from.micros(), to: to.micros() };
+            last.delete(*signal, &deletion);
+        }
+        Change::SamplesRestored { signal, .. } => last.unsettle(*signal),
+        Change::SignalDefined(_)
+        | Change::SignalChanged(_)
+        | Change::SignalRetired(_)
+        | Change::SourceDefined(_)
+        | Change::SourceChanged(_)
+        | Change::SourceRetired { .. }
+        | Change::ScanClassDefined(_)
+        | Change::UserDefined(_)
+        | Change::UserPasswordChanged(_)
+        | Change::SegmentsCommitted { .. }
+        | Change::SegmentsMerged { .. } => {}
+    }
+}
 
 fn refuse(request: Request, reason: &Arc<str>) {
     match request {

@@ -4,8 +4,8 @@
 //! calls it, so that a decision and its append cannot be parted by another change.
 
 use crate::{
-    Catalog, Change, ScanClassDefinition, SegmentMeta, Sequence, Signal, SignalDefinition,
-    SourceDefinition, UserDefinition,
+    Catalog, Change, Deletion, ScanClassDefinition, SegmentMeta, Sequence, Signal,
+    SignalDefinition, SourceDefinition, Timestamp, UserDefinition,
 };
 
 /// A wish that becomes changes or is refused.
@@ -42,6 +42,22 @@ pub enum Command {
     DefineUser(UserDefinition),
     /// Replace what checks an account's password.
     ChangeUserPassword(UserDefinition),
+    /// Take what is recorded of a signal from one time to another, both included, as not valid.
+    DeleteSamples {
+        /// The signal's tag.
+        tag: String,
+        /// The first time.
+        from: Timestamp,
+        /// The last time.
+        to: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// Take a deletion back.
+    RestoreSamples {
+        /// The sequence of the deletion.
+        deletion: Sequence,
+    },
     /// Publish segments that hold every sample through a sequence.
     CommitSegments {
         /// Files, already durable.
@@ -143,6 +159,15 @@ pub fn decide(catalog: &Catalog, command: Command) -> Result<Vec<Change>, Refusa
             }
             Ok(vec![Change::UserPasswordChanged(user)])
         }
+        Command::DeleteSamples { tag, from, to, reason } => {
+            let signal = known_signal(catalog, &tag)?;
+            if to < from {
+                let problem = format!("is {to}, which is before {from}");
+                return Err(Refusal::Invalid { what: "deletion", name: tag, field: "to", problem });
+            }
+            Ok(vec![Change::SamplesDeleted { signal: signal.id, tag, from, to, reason }])
+        }
+        Command::RestoreSamples { deletion } => restore_samples(catalog, deletion),
         Command::CommitSegments { add, through } => {
             if through <= catalog.manifest.through {
                 return Err(Refusal::Invalid {
@@ -162,6 +187,18 @@ pub fn decide(catalog: &Catalog, command: Command) -> Result<Vec<Change>, Refusa
             }
         }
     }
+}
+
+fn restore_samples(catalog: &Catalog, deletion: Sequence) -> Result<Vec<Change>, Refusal> {
+    let known = |(id, all): (_, &Vec<Deletion>)| {
+        all.iter().any(|known| known.sequence == deletion).then_some(id)
+    };
+    let id = catalog.deletions().find_map(known);
+    let Some(signal) = id.and_then(|id| catalog.signal(id)) else {
+        return Err(Refusal::Unknown { what: "deletion", name: deletion.to_string() });
+    };
+    let tag = signal.definition.tag.clone();
+    Ok(vec![Change::SamplesRestored { signal: signal.id, tag, deletion }])
 }
 
 fn ensure_signals(

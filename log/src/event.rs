@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Samples, ScanClassDefinition, SegmentMeta, Sequence, Signal, SourceDefinition, Timestamp,
-    UserDefinition,
+    Samples, ScanClassDefinition, SegmentMeta, Sequence, Signal, SignalId, SourceDefinition,
+    Timestamp, UserDefinition,
 };
 
 /// A fact with its place in the log.
@@ -58,6 +58,30 @@ pub enum Change {
     UserDefined(UserDefinition),
     /// An account got a new password.
     UserPasswordChanged(UserDefinition),
+    /// What was recorded of a signal until now is no longer valid for these times. The samples stay
+    /// and are seen as of a time before.
+    SamplesDeleted {
+        /// The signal.
+        signal: SignalId,
+        /// Its tag then, for people to read.
+        tag: String,
+        /// The first time that is deleted.
+        from: Timestamp,
+        /// The last time that is deleted.
+        to: Timestamp,
+        /// Why, in somebody's words.
+        #[serde(default)]
+        reason: String,
+    },
+    /// A deletion was taken back.
+    SamplesRestored {
+        /// The signal.
+        signal: SignalId,
+        /// Its tag then, for people to read.
+        tag: String,
+        /// The sequence of the deletion.
+        deletion: Sequence,
+    },
     /// Segments were published: they hold every sample through `through`.
     SegmentsCommitted {
         /// Files that came.
@@ -87,6 +111,8 @@ impl Change {
             Change::ScanClassDefined(_) => "ScanClassDefined",
             Change::UserDefined(_) => "UserDefined",
             Change::UserPasswordChanged(_) => "UserPasswordChanged",
+            Change::SamplesDeleted { .. } => "SamplesDeleted",
+            Change::SamplesRestored { .. } => "SamplesRestored",
             Change::SegmentsCommitted { .. } => "SegmentsCommitted",
             Change::SegmentsMerged { .. } => "SegmentsMerged",
         }
@@ -102,6 +128,7 @@ impl Change {
             Change::SourceRetired { name } => name,
             Change::ScanClassDefined(class) => &class.name,
             Change::UserDefined(user) | Change::UserPasswordChanged(user) => &user.name,
+            Change::SamplesDeleted { tag, .. } | Change::SamplesRestored { tag, .. } => tag,
             Change::SegmentsCommitted { .. } | Change::SegmentsMerged { .. } => "segments",
         }
     }

@@ -3,14 +3,17 @@
 //! Rebuilt at start from a snapshot and the entries behind it; the snapshot is written in the same
 //! commit that lets go of the samples it was made from.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::bytes::{Reader, write_varint};
 use crate::codec::{self, DecodeError};
-use crate::{Entry, Event, Quality, Sample, Samples, Sequence, SignalId, Timestamp};
+use crate::{Deletion, Entry, Event, Quality, Sample, Samples, Sequence, SignalId, Timestamp};
+
+/// Version of the snapshot that is written.
+const SNAPSHOT_VERSION: u8 = 2;
 
 /// The newest sample of a signal and where it came from.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,23 +26,27 @@ pub struct LastValue {
 
 /// The newest sample of every signal that has one.
 #[derive(Debug, Default)]
-pub struct LastValues(RwLock<HashMap<SignalId, LastValue>>);
+pub struct LastValues {
+    map: RwLock<HashMap<SignalId, LastValue>>,
+    /// Signals of which a deletion changed the newest sample; `settle` is told the right one.
+    unsettled: Mutex<BTreeSet<SignalId>>,
+}
 
 impl LastValues {
     /// The newest sample of one signal.
     pub fn get(&self, signal: SignalId) -> Option<LastValue> {
-        self.0.read().get(&signal).cloned()
+        self.map.read().get(&signal).cloned()
     }
 
     /// The newest sample of every signal, in the order of their ids.
     pub fn all(&self) -> Vec<LastValue> {
-        let mut all: Vec<LastValue> = self.0.read().values().cloned().collect();
+        let mut all: Vec<LastValue> = self.map.read().values().cloned().collect();
         all.sort_by_key(|last| last.sample.signal);
         all
     }
 
     pub(crate) fn append(&self, sequence: Sequence, samples: &Samples) {
-        let mut map = self.0.write();
+        let mut map = self.map.write();
         let mut start = 0;
         for run in &samples.runs {
             let rows = start..start + run.count;
@@ -59,10 +66,46 @@ impl LastValues {
         }
     }
 
-    /// Bytes for the snapshot that `restore` reads: sequences, then an entry with the samples.
+    /// Takes out what `deletion` hides: the newest sample of its signal is then not known here.
+    pub(crate) fn delete(&self, signal: SignalId, deletion: &Deletion) {
+        let mut map = self.map.write();
+        let hidden = |last: &LastValue| deletion.hides(last.sample.time.micros(), last.sequence.0);
+        if map.get(&signal).is_some_and(hidden) {
+            map.remove(&signal);
+            self.unsettled.lock().insert(signal);
+        }
+    }
+
+    /// Says that a signal's newest sample may be another than the one that is known here.
+    pub(crate) fn unsettle(&self, signal: SignalId) {
+        self.unsettled.lock().insert(signal);
+    }
+
+    /// Signals whose newest sample has to be looked up in the segments.
+    pub fn unsettled(&self) -> Vec<SignalId> {
+        self.unsettled.lock().iter().copied().collect()
+    }
+
+    /// Tells the newest sample of a signal as a snapshot holds it that was taken after the signal
+    /// was found unsettled. What came since and is newer stays.
+    pub fn settle(&self, signal: SignalId, found: Option<LastValue>) {
+        let mut map = self.map.write();
+        self.unsettled.lock().remove(&signal);
+        let Some(found) = found else { return };
+        let place = |last: &LastValue| (last.sample.time, last.sequence);
+        if map.get(&signal).is_none_or(|known| place(known) < place(&found)) {
+            map.insert(signal, found);
+        }
+    }
+
+    /// Bytes for the snapshot that `restore` reads: the unsettled signals, sequences, then an entry
+    /// with the samples.
     pub(crate) fn snapshot(&self, at: Sequence) -> Result<Vec<u8>, serde_json::Error> {
         let all = self.all();
-        let mut bytes = Vec::new();
+        let mut bytes = vec![SNAPSHOT_VERSION];
+        let unsettled = self.unsettled();
+        write_varint(&mut bytes, unsettled.len() as u64);
+        unsettled.iter().for_each(|signal| write_varint(&mut bytes, u64::from(signal.0)));
         write_varint(&mut bytes, all.len() as u64);
         for last in &all {
             write_varint(&mut bytes, last.sequence.0);
@@ -79,10 +122,23 @@ impl LastValues {
         Ok(bytes)
     }
 
+    /// What `snapshot` wrote in its first version, as it is written now.
+    pub(crate) fn from_version_1(bytes: &[u8]) -> Vec<u8> {
+        [&[SNAPSHOT_VERSION, 0], bytes].concat()
+    }
+
     /// Reads what `snapshot` wrote at `at`.
     pub(crate) fn restore(&self, at: Sequence, bytes: &[u8]) -> Result<(), DecodeError> {
         let damaged = || DecodeError::Damaged { sequence: at, what: "its last values are cut off" };
         let mut reader = Reader::new(bytes);
+        let version = reader.u8().ok_or_else(damaged)?;
+        if version != SNAPSHOT_VERSION {
+            return Err(DecodeError::Version { sequence: at, version });
+        }
+        for _ in 0..reader.varint().ok_or_else(damaged)? {
+            let signal = reader.varint().and_then(|id| u32::try_from(id).ok());
+            self.unsettle(SignalId(signal.ok_or_else(damaged)?));
+        }
         let count = reader.varint().ok_or_else(damaged)?;
         let mut sequences = Vec::new();
         for _ in 0..count {
@@ -90,7 +146,7 @@ impl LastValues {
         }
         let entry = codec::decode(at, reader.rest())?;
         let Event::Samples(samples) = entry.event else { return Err(damaged()) };
-        let mut map = self.0.write();
+        let mut map = self.map.write();
         for (sample, sequence) in samples.rows().zip(sequences) {
             map.insert(sample.signal, LastValue { sample, sequence });
         }

@@ -6,11 +6,16 @@
 
 mod bytes;
 mod catalog;
+mod chain;
 pub mod codec;
 mod committer;
 mod decide;
 mod definition;
 mod event;
+mod fold;
+mod folder;
+mod guard;
+mod journal;
 mod last;
 mod log;
 mod merge;
@@ -25,11 +30,13 @@ mod snapshot;
 mod state;
 mod store;
 mod stretches;
+mod tables;
 mod tail;
 mod time;
 mod value;
+mod watermark;
 
-pub use catalog::{Catalog, Manifest};
+pub use catalog::{Catalog, Deletion, Manifest};
 pub use committer::{AppendError, GROUP_ROWS_MAX, SubmitError, Submitted};
 pub use decide::{
     Command, NAME_BYTES_MAX, Refusal, SCAN_PERIOD_MS_MAX, SCAN_PERIOD_MS_MIN, decide,
@@ -39,9 +46,11 @@ pub use definition::{
     UserDefinition,
 };
 pub use event::{Change, Entry, Event};
+pub use folder::FOLDER_VERSION;
+pub use guard::{GuardError, TornTail};
 pub use last::{LastValue, LastValues};
 pub use log::{Follower, Log, QUEUE_ROWS_MAX, Queued, ReadError, Subscription, SubscriptionEnd};
-pub use open::{FOLDER_VERSION, OpenError};
+pub use open::OpenError;
 pub use pace::{SAVED_COMMITS_MAX, WORTH_ROWS};
 pub use quality::{Quality, Severity};
 pub use rows::Rows;
@@ -54,3 +63,4 @@ pub use state::{
 pub use tail::Tail;
 pub use time::{Clock, HandClock, NotATime, SystemClock, Timestamp};
 pub use value::{Value, ValueType};
+pub use watermark::WatermarkError;

@@ -9,13 +9,14 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast, oneshot};
 
-use crate::codec::{self, DecodeError};
+use crate::chain;
+use crate::codec::DecodeError;
 use crate::committer::{AppendError, Committer, Request, SubmitError, Submitted};
 use crate::last::LastValues;
 use crate::open::{OpenError, open};
 use crate::pace::Pace;
 use crate::state::{Group, LogOptions, Shared, Snapshot};
-use crate::{BatchId, Catalog, Clock, Command, Entry, Sample, Samples, Sequence, Timestamp};
+use crate::{BatchId, Catalog, Clock, Command, Entry, Event, Sample, Samples, Sequence, Timestamp};
 
 /// Rows that may wait for the committer; a writer beyond that waits too.
 pub const QUEUE_ROWS_MAX: usize = 2 << 20;
@@ -64,6 +65,8 @@ impl Log {
     pub fn open(options: LogOptions, clock: Arc<dyn Clock>) -> Result<Log, OpenError> {
         let opened = open(options, clock)?;
         let shared = Arc::new(opened.shared);
+        let kept = shared.keep_watermark(opened.news);
+        kept.map_err(|error| OpenError::Store(error.to_string()))?;
         let (requests, receiver) = std::sync::mpsc::channel();
         let committer = Committer {
             shared: shared.clone(),
@@ -215,10 +218,45 @@ impl Log {
         Subscription(self.shared.groups.subscribe())
     }
 
+    /// What was defined as of a sequence: the changes up to it, folded from zero. The manifest is
+    /// the one of then, whose files may be gone. Blocks on the disk.
+    pub fn catalog_at(&self, sequence: Sequence) -> Result<Catalog, ReadError> {
+        let mut catalog = Catalog::default();
+        loop {
+            let chunk = self.shared.store.changes(catalog.sequence, CHANGES_CHUNK)?;
+            if chunk.is_empty() {
+                return Ok(catalog);
+            }
+            for (at, bytes) in chunk {
+                if at > sequence {
+                    return Ok(catalog);
+                }
+                if let Event::Change(change) = chain::decode(at, &bytes)?.event {
+                    catalog.apply(at, &change);
+                }
+            }
+        }
+    }
+
+    /// The last change that was recorded at or before `time`; 0 if none was. Blocks on the disk.
+    pub fn newest_change_until(&self, time: Timestamp) -> Result<Sequence, ReadError> {
+        let mut before = Sequence(u64::MAX);
+        loop {
+            let entries = self.changes_before(before, CHANGES_CHUNK)?;
+            if let Some(entry) = entries.iter().find(|entry| entry.recorded_at <= time) {
+                return Ok(entry.sequence);
+            }
+            match entries.last() {
+                Some(oldest) => before = oldest.sequence,
+                None => return Ok(Sequence(0)),
+            }
+        }
+    }
+
     /// Changes before a sequence, newest first, `limit` at most. Blocks on the disk.
     pub fn changes_before(&self, before: Sequence, limit: usize) -> Result<Vec<Entry>, ReadError> {
         let entries = self.shared.store.changes_before(before, limit)?;
-        entries.into_iter().map(|(seq, bytes)| Ok(codec::decode(seq, &bytes)?)).collect()
+        entries.into_iter().map(|(seq, bytes)| Ok(chain::decode(seq, &bytes)?)).collect()
     }
 
     /// Entries behind `after`, ascending, about `limit`: changes of any age, and the samples that
@@ -236,9 +274,12 @@ impl Log {
         // Without a gap: an entry behind one that is being written must wait for it.
         let dense = found.iter().zip(1..).take_while(|((seq, _), i)| seq.0 == after.0 + i).count();
         found.truncate(dense.min(limit));
-        found.into_iter().map(|(seq, bytes)| Ok(codec::decode(seq, &bytes)?)).collect()
+        found.into_iter().map(|(seq, bytes)| Ok(chain::decode(seq, &bytes)?)).collect()
     }
 }
+
+/// Changes that are read at a time while a catalog of the past is folded.
+const CHANGES_CHUNK: usize = 1024;
 
 /// Samples that are in the queue.
 #[derive(Debug)]

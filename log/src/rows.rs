@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::{RunKind, Value};
+use crate::{Quality, RunKind, Sample, SignalId, Timestamp, Value};
 
 /// Rows of one signal in columns, all of one length but `texts`, to which `bits` points.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,6 +43,16 @@ impl Rows {
             RunKind::Int => Some(Value::Int(bits as i64)),
             RunKind::Bool => Some(Value::Bool(bits != 0)),
             RunKind::Text => self.texts.get(bits as usize).cloned().map(Value::Text),
+        }
+    }
+
+    /// One row as a sample of `signal`.
+    pub fn sample(&self, row: usize, signal: SignalId) -> Sample {
+        Sample {
+            signal,
+            time: Timestamp::from_micros(self.times.get(row).copied().unwrap_or_default()),
+            value: self.value(row),
+            quality: Quality(self.qualities.get(row).copied().unwrap_or_default()),
         }
     }
 

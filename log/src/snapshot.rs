@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::{Catalog, Change, Sequence};
 
 /// Version of the snapshot that is written. Any other is passed over: the fold starts from zero.
-const SNAPSHOT_VERSION: u32 = 1;
+const SNAPSHOT_VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Document {
     version: u32,
     sequence: Sequence,
-    changes: Vec<Change>,
+    changes: Vec<(Sequence, Change)>,
 }
 
 /// Bytes: CRC-32 of the rest, then JSON.
@@ -38,8 +38,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Arc<Catalog>> {
         return None;
     }
     let mut catalog = Catalog::default();
-    for change in &document.changes {
-        catalog.apply(document.sequence, change);
+    for (sequence, change) in &document.changes {
+        catalog.apply(*sequence, change);
     }
     catalog.sequence = document.sequence;
     Some(Arc::new(catalog))

@@ -1,6 +1,8 @@
 //! What the committer and the readers share: the snapshot of now, the groups, the options.
 
+use std::io;
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use crate::committer::AppendError;
 use crate::last::LastValues;
 use crate::store::Store;
 use crate::tail::Tail;
+use crate::watermark::{MARK_EVERY, Watermark};
 use crate::{Catalog, Clock, Entry, Sequence, Timestamp};
 
 /// One consistent view of everything: what a query holds from its first row to its last (Q1).
@@ -96,6 +99,9 @@ pub(crate) struct Shared {
     pub(crate) groups: broadcast::Sender<Arc<Group>>,
     stopped: OnceLock<Arc<str>>,
     pub(crate) stopping: Notify,
+    watermark: Watermark,
+    /// Tells the watermark's thread that there is something new to mark.
+    news: SyncSender<()>,
     /// Told when a group is written, which may have let go of a tail.
     pub(crate) emptied: Notify,
 }
@@ -107,6 +113,7 @@ impl Shared {
         clock: Arc<dyn Clock>,
         snapshot: Snapshot,
         last_values: LastValues,
+        (watermark, news): (Watermark, SyncSender<()>),
     ) -> Shared {
         Shared {
             options,
@@ -117,8 +124,47 @@ impl Shared {
             groups: broadcast::Sender::new(GROUPS_BUFFERED_MAX),
             stopped: OnceLock::new(),
             stopping: Notify::new(),
+            watermark,
+            news,
             emptied: Notify::new(),
         }
+    }
+
+    /// Starts the thread that writes the watermark, at most [`MARK_EVERY`] behind the log. It ends
+    /// with the last handle of the log.
+    pub(crate) fn keep_watermark(self: &Arc<Shared>, news: Receiver<()>) -> io::Result<()> {
+        let shared = Arc::downgrade(self);
+        let keep = move || {
+            while news.recv().is_ok() {
+                std::thread::sleep(MARK_EVERY);
+                let Some(shared) = shared.upgrade() else { return };
+                if let Err(error) = shared.watermark.write(shared.store.head()) {
+                    shared.fail(error.to_string());
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new().name("watermark".into()).spawn(keep).map(|_| ())
+    }
+
+    /// Says that something new is durable.
+    pub(crate) fn written(&self) {
+        // If the channel is full the thread is about to look anyway.
+        let _ = self.news.try_send(());
+    }
+
+    /// Brings the watermark up to the log, as its end.
+    pub(crate) fn finish_watermark(&self) {
+        let written = self.watermark.write_both(self.store.head());
+        if let (Err(error), None) = (written, self.stopped()) {
+            self.fail(error.to_string());
+        }
+    }
+
+    /// Stops the log for a reason that somebody has to look at.
+    fn fail(&self, reason: String) {
+        tracing::error!(%reason, "the log stopped taking writes");
+        self.stop(reason.into());
     }
 
     /// Why the hot tail takes no more; nothing while it does.

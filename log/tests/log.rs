@@ -237,7 +237,7 @@ async fn writers_at_once_share_groups_and_each_gets_its_answer() {
 #[tokio::test]
 async fn l4_a_folder_of_a_newer_version_is_refused() {
     let folder = TempDir::new().unwrap();
-    std::fs::write(folder.path().join("VERSION"), "2\n").unwrap();
+    std::fs::write(folder.path().join("VERSION"), "3\n").unwrap();
     let clock = Arc::new(HandClock::at(Timestamp::from_micros(DAY)));
     let refused = Log::open(LogOptions::new(folder.path()), clock).err().unwrap();
     assert!(matches!(refused, OpenError::Version { .. }), "L4: {refused}");
@@ -274,4 +274,38 @@ async fn l3_the_catalogs_snapshot_and_the_fold_from_zero_agree() {
         }
     }
     assert_eq!(fold, *before, "L3: from zero");
+}
+
+#[tokio::test]
+async fn a_deletion_is_kept_with_its_sequence_and_unsettles_the_last_value() {
+    let folder = TempDir::new().unwrap();
+    let log = open(folder.path());
+    let id = define(&log, "a").await;
+    log.append("w".into(), None, vec![row(1, 1, 1.0), row(1, 2, 2.0)]).await.unwrap();
+    let (from, to) = (row(1, 2, 0.0).time, row(1, 9, 0.0).time);
+    let delete = |from, to| Command::DeleteSamples {
+        tag: "a".into(),
+        from,
+        to,
+        reason: "the sensor was wet".into(),
+    };
+    assert!(log.submit("test".into(), delete(to, from)).await.is_err(), "from is behind to");
+    let deleted = log.submit("test".into(), delete(from, to)).await.unwrap().sequence;
+    assert_eq!((log.last_values().get(id), log.last_values().unsettled()), (None, vec![id]));
+    let later = log.append("w".into(), None, vec![row(1, 2, 3.0)]).await.unwrap();
+    assert_eq!(log.last_values().get(id).unwrap().sequence, later, "what came since is valid");
+    drop(log);
+
+    let log = open(folder.path());
+    let catalog = log.catalog();
+    let [known] = catalog.deletions_of(id) else { panic!("not one deletion") };
+    assert_eq!((known.sequence, known.from, known.to), (deleted, from.micros(), to.micros()), "L3");
+    assert!(known.hides(from.micros(), deleted.0 - 1) && !known.hides(from.micros(), later.0));
+    assert_eq!(log.catalog_at(Sequence(deleted.0 - 1)).unwrap().deletions_of(id), []);
+    assert_eq!(log.catalog_at(deleted).unwrap().deletions_of(id), [*known]);
+    let restore = |deletion| Command::RestoreSamples { deletion };
+    assert!(log.submit("test".into(), restore(later)).await.is_err());
+    log.submit("test".into(), restore(deleted)).await.unwrap();
+    assert_eq!(log.catalog().deletions_of(id), []);
+    assert_eq!(log.last_values().unsettled(), [id]);
 }

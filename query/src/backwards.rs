@@ -34,8 +34,8 @@ impl Backwards {
 
     fn block(&mut self) -> Result<Option<Rows>, SegmentError> {
         while let Some(end) = self.end {
-            let Reading { store, snapshot, .. } = &self.reading;
-            let last = last_until(store, snapshot, self.signal, end)?;
+            let Reading { store, snapshot, versions, .. } = &self.reading;
+            let last = last_until(store, snapshot, self.signal, end, *versions)?;
             let from = self.reading.times.0;
             let Some(newest) = last.times.first().copied().filter(|time| *time >= from) else {
                 self.end = None;

@@ -1,17 +1,23 @@
-//! What dashboards ask most, answered without planning: a window, a trend for a screen, last
-//! values.
+//! What dashboards ask most, answered without planning: a window, a trend for a screen, and in the
+//! files beside this one buckets, values side by side, runs and last values.
 //!
 //! Rows are as recorded, only the newest of each time. All reading blocks and is done on threads of
 //! its own; the calls themselves may be awaited anywhere.
 
+pub(crate) mod align;
+pub(crate) mod buckets;
+pub(crate) mod last;
+pub(crate) mod runs;
+
 use std::sync::Arc;
 
-use parx_compactor::{Wanted, append_range};
+use parx_compactor::{Versions, Wanted, append_range};
 use parx_log::{Rows, SignalId, Snapshot, Timestamp};
 
 use crate::reader::Reading;
+use crate::spread::blocking;
 use crate::thin::Thinner;
-use crate::{Engine, ErrorKind, QueryError};
+use crate::{Engine, QueryError};
 
 /// The rows of a window.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -63,7 +69,10 @@ impl Engine {
             let (from, to) = reading.times;
             let snapshot = &reading.snapshot;
             let mut rows = match from.checked_sub(1) {
-                Some(end) => parx_compactor::last_until(&store, snapshot, signal, end)?,
+                Some(end) => {
+                    let versions = Versions::Newest;
+                    parx_compactor::last_until(&store, snapshot, signal, end, versions)?
+                }
                 None => Rows::default(),
             };
             let mut thinner = Thinner::new(from, to, width);
@@ -86,17 +95,19 @@ impl Engine {
             snapshot,
             store: self.store().clone(),
             times: (from.micros(), to.micros()),
-            history: false,
+            versions: Versions::Newest,
             wanted: Wanted::ALL,
             backwards: false,
         }
     }
-}
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, QueryError> + Send + 'static,
-) -> Result<T, QueryError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        QueryError::new(ErrorKind::Internal, format!("a reading thread failed: {error}"))
-    })?
+    /// As `reading`, without `to` itself.
+    fn before(&self, snapshot: Arc<Snapshot>, from: Timestamp, to: Timestamp) -> Reading {
+        let mut reading = self.reading(snapshot, from, to);
+        match to.micros().checked_sub(1) {
+            Some(last) => reading.times.1 = last,
+            None => reading.times = (1, 0),
+        }
+        reading
+    }
 }

@@ -10,16 +10,19 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::setup_pg_catalog;
-use parx_compactor::SegmentStore;
+use parx_compactor::{SegmentStore, Versions};
 use parx_log::{Log, Snapshot};
 
 use crate::functions::shared_functions;
 use crate::index::SignalIndex;
+use crate::past::Past;
 use crate::samples::SamplesTable;
 use crate::session::Session;
 use crate::system::{EventsTable, SystemTable};
+use crate::tables::table_functions;
+use crate::versions::Tables;
 use crate::yielding::GiveWay;
-use crate::{ErrorKind, QueryError};
+use crate::{AsOf, ErrorKind, QueryError};
 
 /// The database's name in SQL.
 pub const DATABASE: &str = "parx";
@@ -45,7 +48,10 @@ impl Default for Limits {
 struct Inner {
     log: Log,
     store: SegmentStore,
+    past: Past,
     template: SessionState,
+    /// How many threads one query reads with.
+    width: usize,
 }
 
 /// Answers queries. Cheap to clone; clones share everything.
@@ -62,16 +68,21 @@ impl Engine {
         let catalog = context
             .catalog(DATABASE)
             .ok_or_else(|| QueryError::new(ErrorKind::Internal, "the engine has no catalog"))?;
-        register_tables(catalog.as_ref(), &log, &store)?;
+        let past = Past::new(log.clone(), store.clone());
+        register_tables(catalog.as_ref(), &log, &store, &past)?;
         setup_pg_catalog(&context, DATABASE, EmptyContextProvider)
             .map_err(|error| QueryError::from(*error))?;
         for function in shared_functions() {
             context.register_udf(function);
         }
+        for (name, function) in table_functions() {
+            context.register_udtf(name, function);
+        }
         let template = SessionStateBuilder::new_from_existing(context.state())
             .with_physical_optimizer_rule(Arc::new(GiveWay))
             .build();
-        Ok(Engine(Arc::new(Inner { log, store, template })))
+        let width = limits.partitions;
+        Ok(Engine(Arc::new(Inner { log, store, past, template, width })))
     }
 
     /// A session of `user`.
@@ -84,6 +95,15 @@ impl Engine {
         self.0.log.snapshot()
     }
 
+    /// What `now` was at an earlier place of the log. One behind `now` is refused.
+    pub async fn as_of(
+        &self,
+        now: Arc<Snapshot>,
+        as_of: AsOf,
+    ) -> Result<Arc<Snapshot>, QueryError> {
+        self.0.past.of(now, as_of).await
+    }
+
     /// The log.
     pub fn log(&self) -> &Log {
         &self.0.log
@@ -92,6 +112,10 @@ impl Engine {
     /// The segments.
     pub fn store(&self) -> &SegmentStore {
         &self.0.store
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.0.width
     }
 
     pub(crate) fn template(&self) -> &SessionState {
@@ -116,15 +140,16 @@ fn register_tables(
     catalog: &dyn CatalogProvider,
     log: &Log,
     store: &SegmentStore,
+    past: &Past,
 ) -> Result<(), QueryError> {
     let schema = Arc::new(MemorySchemaProvider::new());
     let index = Arc::new(SignalIndex::default());
-    let samples = |history| -> Arc<dyn TableProvider> {
-        Arc::new(SamplesTable::new(log.clone(), store.clone(), index.clone(), history))
+    let samples = |versions| -> Arc<dyn TableProvider> {
+        Arc::new(SamplesTable::new(log.clone(), store.clone(), index.clone(), versions))
     };
     let tables: [(&str, Arc<dyn TableProvider>); 5] = [
-        ("samples", samples(false)),
-        ("samples_history", samples(true)),
+        ("samples", samples(Versions::Newest)),
+        ("samples_history", samples(Versions::All)),
         ("signals", Arc::new(SystemTable::signals(log.clone()))),
         ("sources", Arc::new(SystemTable::sources(log.clone()))),
         ("events", Arc::new(EventsTable::new(log.clone()))),
@@ -132,6 +157,7 @@ fn register_tables(
     for (name, table) in tables {
         schema.register_table(name.to_owned(), table)?;
     }
-    catalog.register_schema(SCHEMA, schema)?;
+    let tables = Tables { present: schema, past: past.clone() };
+    catalog.register_schema(SCHEMA, Arc::new(tables))?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! first.
 
 mod bucket;
-mod interval;
+pub(crate) mod interval;
 
 use std::sync::Arc;
 

@@ -5,31 +5,44 @@
 //! stands here under our own names or is exported again.
 
 mod backwards;
+mod condition;
+mod dialect;
 mod direct;
 mod engine;
 mod error;
 mod functions;
+mod grid;
 mod index;
 mod output;
 mod parse;
+mod past;
 mod prune;
 mod reader;
 mod samples;
 mod scan;
 mod session;
+mod spread;
 mod statement;
 mod system;
+mod tables;
 mod thin;
+mod versions;
 mod yielding;
 
 pub use datafusion::arrow;
 pub use datafusion::scalar::ScalarValue;
 pub use datafusion::sql::sqlparser;
 
+pub use parx_compactor::{Between, Fold, Point, State, Total};
+
+pub use condition::Condition;
 pub use direct::Window;
+pub use direct::align::{Aligned, CELLS_MAX, HELD_MAX, Steps};
+pub use direct::buckets::{BUCKETS_MAX, Bucket};
+pub use direct::runs::{RUNS_MAX, Run};
 pub use engine::{DATABASE, Engine, Limits, SCHEMA};
 pub use error::{ErrorKind, QueryError};
 pub use parse::{DEPTH_MAX, Parsed, StatementKind, parse};
-pub use samples::samples_schema;
+pub use past::{AsOf, CATALOGS_PAST_MAX};
 pub use session::Session;
 pub use statement::{RowStream, Statement};

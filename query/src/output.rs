@@ -8,7 +8,8 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::error::ArrowError;
-use parx_log::{Quality, Rows, RunKind, Signal};
+use parx_compactor::hidden_by;
+use parx_log::{Catalog, Quality, Rows, RunKind, Signal};
 
 /// Columns of `samples` by their place.
 pub(crate) mod column {
@@ -22,16 +23,20 @@ pub(crate) mod column {
     pub(crate) const SIGNAL_ID: usize = 7;
     pub(crate) const SEQUENCE: usize = 8;
     pub(crate) const RECORDED_AT: usize = 9;
+    /// Of `samples_history` alone.
+    pub(crate) const DELETED_BY: usize = 10;
 }
 
 /// Rows of one signal after another.
 pub(crate) type Pieces = Vec<(Arc<Signal>, Rows)>;
 
-/// The columns `projection` of `pieces`; `recorded` is asked for each sequence where it is needed.
+/// The columns `projection` of `pieces`, of which `catalog` knows the deletions; `recorded` is
+/// asked for each sequence where it is needed.
 pub(crate) fn batch<E: From<ArrowError>>(
     pieces: &Pieces,
     projection: &[usize],
     schema: SchemaRef,
+    catalog: &Catalog,
     recorded: impl Fn(&[u64]) -> Result<Vec<Option<i64>>, E>,
 ) -> Result<RecordBatch, E> {
     let count = pieces.iter().map(|(_, rows)| rows.len()).sum();
@@ -44,6 +49,7 @@ pub(crate) fn batch<E: From<ArrowError>>(
                 let times = TimestampMicrosecondArray::from(recorded(&all)?);
                 Arc::new(times.with_timezone("UTC"))
             }
+            column::DELETED_BY => deletions(pieces, catalog),
             place => array(pieces, place, count),
         });
     }
@@ -99,6 +105,15 @@ fn array(pieces: &Pieces, place: usize, count: usize) -> ArrayRef {
             Arc::new(Int64Array::from_iter_values(sequences))
         }
     }
+}
+
+/// The deletion that hides each row.
+fn deletions(pieces: &Pieces, catalog: &Catalog) -> ArrayRef {
+    let hidden = pieces.iter().flat_map(|(signal, rows)| {
+        let deletions = catalog.deletions_of(signal.id);
+        (0..rows.len()).map(move |row| hidden_by(rows, row, deletions))
+    });
+    Arc::new(hidden.map(|by| by.map(|by| by.sequence.0.cast_signed())).collect::<Int64Array>())
 }
 
 fn values(pieces: &Pieces, count: usize) -> ArrayRef {

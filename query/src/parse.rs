@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use datafusion::sql::sqlparser::ast;
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect};
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_pg_catalog::sql::rules::{
@@ -17,6 +17,7 @@ use datafusion_pg_catalog::sql::rules::{
 };
 
 use crate::QueryError;
+use crate::dialect::Versioned;
 
 /// What is to be done with a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,7 +44,12 @@ pub struct Parsed {
 /// The statements of `sql`, in their order; none if it is empty or only comments.
 pub fn parse(sql: &str) -> Result<Vec<Parsed>, QueryError> {
     let syntax = |error| QueryError::syntax(error, sql);
-    let mut statements = Parser::new(&PostgreSqlDialect {})
+    // Versions take the words AT and CHANGES away from aliases, so they are read where asked for.
+    let dialect: &dyn Dialect = match sql.to_ascii_lowercase().contains("system_time") {
+        true => &Versioned,
+        false => &PostgreSqlDialect {},
+    };
+    let mut statements = Parser::new(dialect)
         .with_recursion_limit(DEPTH_MAX)
         .try_with_sql(sql)
         .and_then(|mut parser| parser.parse_statements())

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use parx_compactor::{ClockBook, Merge, SegmentError, SegmentStore, Source, Wanted};
-use parx_log::{Rows, SegmentKind, SegmentMeta, Signal, SignalId, Snapshot};
+use parx_compactor::{ClockBook, RowBlocks, SegmentStore, Versions, Wanted, segments_of};
+use parx_log::{Rows, SegmentMeta, Signal, SignalId, Snapshot};
 
 use crate::QueryError;
 use crate::backwards::Backwards;
@@ -18,17 +18,13 @@ use crate::prune::TimeRange;
 /// Rows of a batch, about.
 const BATCH_ROWS: usize = 8192;
 
-/// Blocks of rows of one signal, in the order of time.
-pub(crate) type RowBlocks = Box<dyn Iterator<Item = Result<Rows, SegmentError>> + Send>;
-
 /// What is to be read of a snapshot.
 #[derive(Clone)]
 pub(crate) struct Reading {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) store: SegmentStore,
     pub(crate) times: TimeRange,
-    /// Every version of a sample, not only the newest of its time.
-    pub(crate) history: bool,
+    pub(crate) versions: Versions,
     pub(crate) wanted: Wanted,
     /// From the newest to the oldest.
     pub(crate) backwards: bool,
@@ -37,33 +33,13 @@ pub(crate) struct Reading {
 impl Reading {
     /// The segments that can hold rows of these times.
     pub(crate) fn segments(&self) -> impl Iterator<Item = &Arc<SegmentMeta>> {
-        let (from, to) = self.times;
-        self.snapshot
-            .catalog
-            .manifest
-            .of_kind(SegmentKind::Samples)
-            .filter(move |meta| meta.times.0 <= to && meta.times.1 >= from)
+        segments_of(&self.snapshot, self.times)
     }
 
-    /// One signal's rows by time, then by sequence, whatever `backwards` says. Segments are opened
-    /// when their time comes.
+    /// One signal's rows by time, then by sequence, whatever `backwards` says.
     pub(crate) fn blocks(&self, signal: SignalId) -> RowBlocks {
-        let (from, to) = self.times;
-        if from > to {
-            return Box::new(std::iter::empty());
-        }
-        let mut sources: Vec<Source> = Vec::new();
-        for meta in self.segments() {
-            let (store, meta, wanted) = (self.store.clone(), meta.clone(), self.wanted);
-            let start = meta.times.0.max(from);
-            let open = move || store.open(&meta).map(|file| file.source(signal, from, to, wanted));
-            sources.push(Source::lazy(start, open));
-        }
-        for tail in &self.snapshot.tails {
-            sources.extend(Source::rows(tail.read(signal, from, to, self.snapshot.sequence)));
-        }
-        let merge = Merge::new(sources);
-        if self.history { Box::new(merge) } else { Box::new(merge.newest()) }
+        let Reading { store, snapshot, times, wanted, versions, .. } = self;
+        parx_compactor::blocks(store, snapshot, signal, *times, *wanted, *versions)
     }
 }
 
@@ -133,7 +109,8 @@ impl Reader {
             Some(clock) => Ok::<_, QueryError>(clock.recorded_at(sequences)?),
             None => Ok(vec![None; sequences.len()]),
         };
-        output::batch(pieces, &self.projection, self.schema.clone(), recorded)
+        let catalog = &self.reading.snapshot.catalog;
+        output::batch(pieces, &self.projection, self.schema.clone(), catalog, recorded)
     }
 }
 

@@ -11,7 +11,7 @@ use datafusion::common::Result;
 use datafusion::datasource::TableType;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
-use parx_compactor::{SegmentStore, Wanted};
+use parx_compactor::{SegmentStore, Versions, Wanted};
 use parx_log::Log;
 
 use crate::index::SignalIndex;
@@ -26,9 +26,10 @@ pub(crate) fn time_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// The columns of `samples` and `samples_history`.
-pub fn samples_schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![
+/// The columns of `samples`; `samples_history` has one more, `deleted_by`: the sequence of the
+/// deletion that hides the row, null where it is valid.
+pub(crate) fn samples_schema(versions: Versions) -> SchemaRef {
+    let mut fields = vec![
         Field::new("signal", DataType::Utf8, false),
         Field::new("time", time_type(), false),
         Field::new("value", DataType::Float64, true),
@@ -39,7 +40,11 @@ pub fn samples_schema() -> SchemaRef {
         Field::new("signal_id", DataType::Int32, false),
         Field::new("sequence", DataType::Int64, false),
         Field::new("recorded_at", time_type(), true),
-    ]))
+    ];
+    if versions == Versions::All {
+        fields.push(Field::new("deleted_by", DataType::Int64, true));
+    }
+    Arc::new(Schema::new(fields))
 }
 
 /// A table of samples.
@@ -49,18 +54,18 @@ pub(crate) struct SamplesTable {
     store: SegmentStore,
     index: Arc<SignalIndex>,
     schema: SchemaRef,
-    history: bool,
+    versions: Versions,
 }
 
 impl SamplesTable {
-    /// `samples`, or `samples_history` with `history`.
+    /// `samples` with the newest versions, `samples_history` with all.
     pub(crate) fn new(
         log: Log,
         store: SegmentStore,
         index: Arc<SignalIndex>,
-        history: bool,
+        versions: Versions,
     ) -> SamplesTable {
-        SamplesTable { log, store, index, schema: samples_schema(), history }
+        SamplesTable { log, store, index, schema: samples_schema(versions), versions }
     }
 }
 
@@ -107,8 +112,8 @@ impl TableProvider for SamplesTable {
             quality: asked(&[column::QUALITY, column::STATUS]),
         };
         let store = self.store.clone();
-        let history = self.history;
-        let reading = Reading { snapshot, store, times, history, wanted, backwards: false };
+        let versions = self.versions;
+        let reading = Reading { snapshot, store, times, versions, wanted, backwards: false };
         let schema = Arc::new(self.schema.project(&projection)?);
         let partitions = state.config().target_partitions();
         let scan = SignalScan::try_new(reading, &signals, (projection, schema), limit, partitions)?;

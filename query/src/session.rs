@@ -12,10 +12,10 @@ use parx_log::{Log, Snapshot};
 
 use crate::engine::Engine;
 use crate::functions::session_functions;
-use crate::{Parsed, QueryError, Statement};
+use crate::{AsOf, ErrorKind, Parsed, QueryError, Statement, versions};
 
-/// The snapshot that a query sees, on its way through the planner.
-struct View(Arc<Snapshot>);
+/// The snapshot that a query sees and the engine that answers it, on their way through the planner.
+struct View(Arc<Snapshot>, Engine);
 
 /// The snapshot of the query that is being planned.
 pub(crate) fn snapshot(planning: &dyn Planning, log: &Log) -> Arc<Snapshot> {
@@ -25,11 +25,30 @@ pub(crate) fn snapshot(planning: &dyn Planning, log: &Log) -> Arc<Snapshot> {
     }
 }
 
+/// `state` for a query that sees `snapshot`.
+pub(crate) fn seeing(
+    mut state: SessionState,
+    snapshot: Arc<Snapshot>,
+    engine: Engine,
+) -> SessionState {
+    state.config_mut().set_extension(Arc::new(View(snapshot, engine)));
+    state
+}
+
+/// The engine that answers the query that is being planned.
+pub(crate) fn engine(planning: &dyn Planning) -> Result<Engine, QueryError> {
+    let view = planning.config().get_extension::<View>();
+    let view = view.ok_or_else(|| QueryError::new(ErrorKind::Internal, "a plan has no engine"))?;
+    Ok(view.1.clone())
+}
+
 /// A client's session. Cheap to clone; clones are the same session.
 #[derive(Clone)]
 pub struct Session {
     engine: Engine,
     state: Arc<RwLock<SessionState>>,
+    /// The place in the past that its queries see; none is the present.
+    as_of: Arc<RwLock<Option<AsOf>>>,
 }
 
 impl Session {
@@ -44,7 +63,7 @@ impl Session {
                 Arc::new(function),
             );
         }
-        Session { engine, state: Arc::new(RwLock::new(state)) }
+        Session { engine, state: Arc::new(RwLock::new(state)), as_of: Arc::default() }
     }
 
     /// The engine it belongs to.
@@ -55,6 +74,26 @@ impl Session {
     /// The zone in which text without an offset is read as a point in time; `UTC` at first.
     pub fn set_time_zone(&self, zone: &str) {
         self.state.write().config_mut().options_mut().execution.time_zone = Some(zone.to_owned());
+    }
+
+    /// Reads a place in the past: a sequence in digits, or a point in time, in the session's zone
+    /// where it has no offset.
+    pub fn read_as_of(&self, text: &str) -> Result<AsOf, QueryError> {
+        versions::parse(text, &self.state.read())
+    }
+
+    /// What queries see from now on: a place in the past, or the present.
+    pub fn set_as_of(&self, as_of: Option<AsOf>) {
+        *self.as_of.write() = as_of;
+    }
+
+    /// What a query sees that begins when `now` is the present.
+    pub(crate) async fn seen(&self, now: Arc<Snapshot>) -> Result<Arc<Snapshot>, QueryError> {
+        let as_of = *self.as_of.read();
+        match as_of {
+            Some(as_of) => self.engine.as_of(now, as_of).await,
+            None => Ok(now),
+        }
     }
 
     /// Plans one statement. `declared` are the types of `$1`, `$2` …, as far as the client says
@@ -73,7 +112,7 @@ impl Session {
         match parsed.as_slice() {
             [one] => self.prepare(one, &[]).await.map_err(|error| error.locate(sql)),
             _ => Err(QueryError::new(
-                crate::ErrorKind::Syntax,
+                ErrorKind::Syntax,
                 format!("{} statements where one is expected", parsed.len()),
             )),
         }
@@ -85,10 +124,28 @@ impl Session {
         self.prepare(&statement, &[]).await
     }
 
+    /// `statement` with the tables of the past under names that say which past it is.
+    pub(crate) async fn past_named(
+        &self,
+        mut statement: ast::Statement,
+        state: &SessionState,
+    ) -> Result<ast::Statement, QueryError> {
+        if !versions::asks_past(&statement) {
+            return Ok(statement);
+        }
+        let now = snapshot(state, self.engine.log());
+        let mut sequences = Vec::new();
+        for version in versions::versions(&mut statement) {
+            let as_of = versions::as_of(&version, state)?;
+            sequences.push(self.engine.as_of(now.clone(), as_of).await?.sequence);
+        }
+        versions::name_past(&mut statement, &sequences)?;
+        Ok(statement)
+    }
+
     /// The planner's state for a query that sees `snapshot`; "now" is the present.
     pub(crate) fn state(&self, snapshot: Arc<Snapshot>) -> SessionState {
-        let mut state = self.state.read().clone();
-        state.config_mut().set_extension(Arc::new(View(snapshot)));
+        let mut state = seeing(self.state.read().clone(), snapshot, self.engine.clone());
         state.mark_start_execution();
         state
     }

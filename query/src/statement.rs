@@ -54,7 +54,8 @@ impl Statement {
             }
         }
         let state = session.state(session.engine().log().snapshot());
-        let ast = PlannerStatement::Statement(Box::new(statement.ast.clone()));
+        let ast = session.past_named(statement.ast.clone(), &state).await?;
+        let ast = PlannerStatement::Statement(Box::new(ast));
         let plan = state.statement_to_plan(ast).await?;
         let plan = with_types(plan, declared)?;
         let planned = planned_types(&plan)?;
@@ -98,7 +99,7 @@ impl Statement {
         snapshot: Arc<Snapshot>,
     ) -> Result<RowStream, QueryError> {
         let values = self.values(parameters)?;
-        let state = self.session.state(snapshot);
+        let state = self.session.state(self.session.seen(snapshot).await?);
         let mut plan = (*self.plan).clone();
         if !values.is_empty() {
             plan = plan.replace_params_with_values(&ParamValues::from(values))?;

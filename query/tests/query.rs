@@ -5,100 +5,20 @@
     reason = "a test stops at the first thing that is not as it should be"
 )]
 
+mod model;
+mod operators;
+mod plant;
+
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
 use futures::TryStreamExt;
-use parx_compactor::{Compactor, Limits as CompactorLimits, SegmentStore};
-use parx_log::{
-    Command, HandClock, Log, LogOptions, Quality, Sample, SignalDefinition, SignalId, Timestamp,
-    Value,
-};
-use parx_query::arrow::array::{ArrayRef, RecordBatch};
+use parx_log::{Quality, Sample, SignalId, Timestamp, Value};
+use parx_query::arrow::array::RecordBatch;
 use parx_query::arrow::datatypes::DataType;
-use parx_query::arrow::util::display::{ArrayFormatter, FormatOptions};
-use parx_query::{Engine, ErrorKind, Limits, QueryError, ScalarValue, Session};
+use parx_query::{ErrorKind, ScalarValue};
 use proptest::prelude::*;
-use tempfile::TempDir;
 
-const DAY: i64 = 86_400_000_000;
-const START: i64 = 20_000 * DAY;
-
-struct Plant {
-    folder: TempDir,
-    log: Log,
-    engine: Engine,
-    session: Session,
-}
-
-impl Plant {
-    async fn new(signals: u32) -> Plant {
-        let folder = TempDir::new().unwrap();
-        let log = open(folder.path());
-        for number in 1..=signals {
-            let tag = format!("plant/line{}/signal{number}", number % 2);
-            let signal = SignalDefinition { tag, ..SignalDefinition::default() };
-            log.submit("ann".into(), Command::DefineSignal(signal)).await.unwrap();
-        }
-        let store = SegmentStore::new(folder.path());
-        let engine = Engine::new(log.clone(), store, Limits::default()).unwrap();
-        let session = engine.session("ann");
-        Plant { folder, log, engine, session }
-    }
-
-    async fn append(&self, rows: Vec<Sample>) -> u64 {
-        self.log.append("test".into(), None, rows).await.unwrap().0
-    }
-
-    async fn compact(&self) {
-        let limits = CompactorLimits { merge_files: 2, ..CompactorLimits::default() };
-        let store = SegmentStore::new(self.folder.path());
-        Compactor::new(self.log.clone(), store, limits).pass(true).await.unwrap();
-    }
-
-    async fn ask(&self, sql: &str) -> Result<Vec<Vec<String>>, QueryError> {
-        let statement = self.session.prepare_sql(sql).await?;
-        let batches: Vec<RecordBatch> = statement.execute(vec![]).await?.try_collect().await?;
-        Ok(words(&batches))
-    }
-
-    async fn one(&self, sql: &str) -> String {
-        let rows = self.ask(sql).await.unwrap();
-        rows.iter().map(|row| row.join(" ")).collect::<Vec<_>>().join("\n")
-    }
-}
-
-fn open(folder: &Path) -> Log {
-    let mut options = LogOptions::new(folder);
-    options.linger = Duration::ZERO;
-    Log::open(options, Arc::new(HandClock::at(Timestamp::from_micros(START)))).unwrap()
-}
-
-fn words(batches: &[RecordBatch]) -> Vec<Vec<String>> {
-    let options = FormatOptions::default().with_null("-");
-    let mut rows = Vec::new();
-    for batch in batches {
-        let columns: Vec<&ArrayRef> = batch.columns().iter().collect();
-        for row in 0..batch.num_rows() {
-            let cell = |column: &&ArrayRef| {
-                ArrayFormatter::try_new(column.as_ref(), &options).unwrap().value(row).to_string()
-            };
-            rows.push(columns.iter().map(cell).collect());
-        }
-    }
-    rows
-}
-
-fn row(signal: u32, second: i64, value: f64) -> Sample {
-    Sample {
-        signal: SignalId(signal),
-        time: Timestamp::from_micros(START + second * 1_000_000),
-        value: Some(Value::Float(value)),
-        quality: Quality::GOOD,
-    }
-}
+use plant::{Plant, START, row, words};
 
 #[tokio::test]
 async fn every_column_of_a_sample_is_told_hot_and_cold() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Object, Result};
 use parx_ingest::{NamedPoint, Problem};
 use parx_log::{
-    Catalog, Command, Quality, ScanClassDefinition, SignalDefinition, SourceDefinition,
+    Catalog, Command, Quality, ScanClassDefinition, Sequence, SignalDefinition, SourceDefinition,
     SubmitError, Value,
 };
 
@@ -13,7 +13,7 @@ use crate::auth::Identity;
 use crate::graphql::GraphqlContext;
 use crate::graphql::changes::{SampleInput, SignalInput, SourceInput, refused};
 use crate::graphql::query::{secrets, signal_of};
-use crate::graphql::scalars::Int64;
+use crate::graphql::scalars::{Int64, Time};
 use crate::graphql::types::{ScanClass, Signal, Source};
 
 pub struct Mutation;
@@ -24,9 +24,15 @@ fn context<'a>(ctx: &Context<'a>) -> Result<(&'a GraphqlContext, Arc<str>)> {
 
 /// Submits a command for the account that asks; answers with the catalog behind it.
 async fn submit(ctx: &Context<'_>, command: Command) -> Result<Arc<Catalog>> {
+    submitted(ctx, command).await?;
+    Ok(context(ctx)?.0.log.catalog())
+}
+
+/// Submits a command for the account that asks; answers with its sequence.
+async fn submitted(ctx: &Context<'_>, command: Command) -> Result<Sequence> {
     let (context, author) = context(ctx)?;
     match context.log.submit(author, command).await {
-        Ok(_) => Ok(context.log.catalog()),
+        Ok(submitted) => Ok(submitted.sequence),
         Err(error @ SubmitError::Refused(_)) => Err(refused("REFUSED", error)),
         Err(error @ SubmitError::Stopped(_)) => Err(refused("UNAVAILABLE", error)),
     }
@@ -112,6 +118,26 @@ impl Mutation {
             samples.into_iter().map(|sample| point(sample, now)).collect();
         let written = context.intake.write(author, None, points?).await;
         written.map(Int64::from).map_err(|error| refused("REFUSED", error))
+    }
+
+    /// Takes what is recorded of a signal from `from` to `to`, both included, as not valid. The samples stay
+    /// and are seen by queries of the past. Answers with the sequence of the deletion, which `restoreSamples` takes.
+    async fn delete_samples(
+        &self,
+        ctx: &Context<'_>,
+        tag: String,
+        from: Time,
+        to: Time,
+        #[graphql(default)] reason: String,
+    ) -> Result<Int64> {
+        let command = Command::DeleteSamples { tag, from: from.0, to: to.0, reason };
+        submitted(ctx, command).await.map(Int64::from)
+    }
+
+    /// Takes a deletion back. `deletion` is its sequence.
+    async fn restore_samples(&self, ctx: &Context<'_>, deletion: Int64) -> Result<Int64> {
+        let deletion = Sequence(deletion.0.max(0).cast_unsigned());
+        submitted(ctx, Command::RestoreSamples { deletion }).await.map(Int64::from)
     }
 
     /// Sets a new password for the account that asks.

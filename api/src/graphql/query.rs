@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object, Result};
 use parx_log::{Rows, Sequence, Signal as LogSignal};
+use parx_query::AsOf;
 
 use crate::auth::Identity;
 use crate::graphql::GraphqlContext;
@@ -129,7 +130,8 @@ impl Query {
 
     /// The history of some signals, thinned to what `width` pixels can show: of each pixel's samples the
     /// first, lowest, highest and last, so that no peak is lost. The sample before `from` and the one after
-    /// `to` are included where they exist, so that a line reaches both edges.
+    /// `to` are included where they exist, so that a line reaches both edges. With `asOf` it is what had been
+    /// recorded, and was valid, at that time.
     async fn trend(
         &self,
         ctx: &Context<'_>,
@@ -137,10 +139,15 @@ impl Query {
         from: Time,
         to: Time,
         #[graphql(default = 1200)] width: u32,
+        as_of: Option<Time>,
     ) -> Result<Trend> {
         let context = context(ctx)?;
         check_trend(&tags, from, to, width)?;
-        let snapshot = context.log.snapshot();
+        let mut snapshot = context.log.snapshot();
+        if let Some(Time(time)) = as_of {
+            let past = context.engine.as_of(snapshot, AsOf::Time(time)).await;
+            snapshot = past.map_err(|error| refused("FAILED", error))?;
+        }
         let mut pens = Vec::with_capacity(tags.len());
         for tag in tags {
             let signal = snapshot.catalog.signal_by_tag(&tag).cloned();

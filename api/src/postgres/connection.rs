@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use parx_query::Session as EngineSession;
+use parx_query::{AsOf, Session as EngineSession};
 use pgwire::messages::PgWireBackendMessage as Message;
 use pgwire::messages::data::{NoData, ParameterDescription};
 use pgwire::messages::extendedquery::{
@@ -26,6 +26,7 @@ use super::parameters;
 use super::portal::{Failure, Interrupt, Portal, Read, Reading, State, shutdown, wait};
 use super::prepared::{self, Meaning, Prepared};
 use super::session::{Memory, Transaction, no_portal};
+use super::settings::AS_OF;
 use super::statements::split;
 use super::types;
 use super::wire::{Ending, Wire};
@@ -392,8 +393,10 @@ impl Connection {
         }
         for (was, is) in before.into_iter().zip(self.memory.settings.reported()) {
             if was != is {
-                if is.0 == "TimeZone" {
-                    self.engine.set_time_zone(&is.1);
+                match is.0 {
+                    "TimeZone" => self.engine.set_time_zone(&is.1),
+                    AS_OF => self.engine.set_as_of(read_as_of(&self.engine, &is.1)?),
+                    _ => {}
                 }
                 let status = ParameterStatus::new(is.0.to_owned(), is.1);
                 self.wire.put(&Message::ParameterStatus(status));
@@ -427,5 +430,13 @@ impl Connection {
             _ => return Err(PgError::new(sqlstate::SYNTAX_ERROR, "nothing to prepare").into()),
         };
         Ok(self.memory.keep_statement(name, Arc::new(prepared))?)
+    }
+}
+
+/// The past that a setting means; none is the present.
+pub(super) fn read_as_of(session: &EngineSession, text: &str) -> Result<Option<AsOf>, PgError> {
+    match text {
+        "" => Ok(None),
+        text => session.read_as_of(text).map(Some).map_err(|error| PgError::from(&error)),
     }
 }

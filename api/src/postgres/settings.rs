@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use parx_query::arrow::compute::kernels::cast_utils::string_to_datetime;
+
 use super::error::{PgError, sqlstate};
 use super::zone::Zone;
 
@@ -13,6 +15,8 @@ use super::zone::Zone;
 pub(crate) const SERVER_VERSION: &str = "15.10";
 /// The same as a number.
 pub(crate) const SERVER_VERSION_NUM: &str = "150010";
+/// The setting that says which past queries see.
+pub(crate) const AS_OF: &str = "parx.as_of";
 /// Bytes in the value of a setting.
 pub(crate) const SETTING_BYTES_MAX: usize = 4096;
 /// Settings with a dot in their name, which mean nothing here.
@@ -29,6 +33,8 @@ enum Kind {
     /// A time in milliseconds that has no effect here.
     Time,
     Zone,
+    /// Nothing, a sequence of the log, or a point in time.
+    AsOf,
     Choice(&'static [&'static str]),
     /// Lists of words of which only one answer is possible.
     DateStyle,
@@ -89,6 +95,7 @@ const DEFINITIONS: &[Definition] = &[
     define("jit", "off", Kind::Bool, false, "No effect."),
     define("lock_timeout", "0", Kind::Time, false, "No effect; nothing is locked."),
     define("max_identifier_length", "63", Kind::Fixed, false, "What clients assume."),
+    define(AS_OF, "", Kind::AsOf, true, "The past that queries see; empty is the present."),
     define("row_security", "on", Kind::Bool, false, "No effect."),
     define("search_path", "\"$user\", public", Kind::Text, false, "Where names are looked for."),
     define("server_encoding", "UTF8", Kind::Fixed, true, "The server's character set."),
@@ -341,6 +348,15 @@ fn check(definition: &Definition, value: &str, timeouts: Timeouts) -> Result<Str
         Kind::Zone => {
             let zone = Zone::read(value).ok_or_else(wrong)?;
             Ok(zone.name().to_owned())
+        }
+        Kind::AsOf => {
+            let text = value.trim();
+            let known = text.is_empty()
+                || text.parse::<u64>().is_ok()
+                || string_to_datetime(&chrono::Utc, text).is_ok();
+            known.then(|| text.to_owned()).ok_or_else(|| {
+                wrong().hint("Give a time, such as '2026-11-25 06:00Z', or a sequence of the log.")
+            })
         }
         Kind::Choice(choices) => {
             let same = |choice: &&&str| choice.eq_ignore_ascii_case(value.trim());

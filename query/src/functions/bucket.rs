@@ -14,12 +14,11 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::interval::{Length, parse};
+use super::interval::{Length, of, parse};
 use crate::samples::time_type;
 
 /// 2000-01-03T00:00:00Z.
 const ORIGIN: i64 = 946_857_600_000_000;
-const DAY: i64 = 86_400_000_000;
 
 /// The function.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -119,14 +118,16 @@ impl ScalarUDFImpl for TimeBucket {
 
 fn length(width: &ColumnarValue) -> Result<Length> {
     match width {
-        ColumnarValue::Scalar(ScalarValue::IntervalMonthDayNano(Some(width))) => Ok(Length {
-            months: i64::from(width.months),
-            micros: i64::from(width.days) * DAY + width.nanoseconds / 1000,
-        }),
         ColumnarValue::Scalar(ScalarValue::Utf8(Some(text))) => match parse(text) {
             Some(length) => Ok(length),
             None => exec_err!("Error parsing '{text}' as a length of time, such as '5 minutes'"),
         },
+        ColumnarValue::Scalar(interval @ ScalarValue::IntervalMonthDayNano(Some(_))) => {
+            match of(interval) {
+                Some(length) => Ok(length),
+                None => exec_err!("the width of time_bucket is too long"),
+            }
+        }
         _ => exec_err!("the width of time_bucket must be a constant that is not null"),
     }
 }
@@ -151,6 +152,8 @@ fn floor_months(time: i64, width: i64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DAY: i64 = 86_400_000_000;
 
     #[test]
     fn a_bucket_begins_at_or_before_its_times() {

@@ -2,6 +2,9 @@
 //!
 //! Pure. Months and days are kept apart from the rest, for a month has no fixed length.
 
+use datafusion::arrow::datatypes::{DataType, IntervalUnit};
+use datafusion::common::ScalarValue;
+
 /// A length of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Length {
@@ -10,6 +13,18 @@ pub(crate) struct Length {
 }
 
 const SECOND: i64 = 1_000_000;
+const DAY: i64 = 86_400 * SECOND;
+
+/// The length that a constant interval says, or nothing if it is none.
+pub(crate) fn of(interval: &ScalarValue) -> Option<Length> {
+    match interval.cast_to(&DataType::Interval(IntervalUnit::MonthDayNano)).ok()? {
+        ScalarValue::IntervalMonthDayNano(Some(length)) => Some(Length {
+            months: i64::from(length.months),
+            micros: i64::from(length.days) * DAY + length.nanoseconds / 1000,
+        }),
+        _ => None,
+    }
+}
 
 /// What one unit is.
 fn unit(word: &str) -> Option<Length> {

@@ -1,0 +1,114 @@
+//! Signals in buckets of time: what the samples of each bucket come to.
+
+use std::sync::Arc;
+
+use futures::{Stream, TryStreamExt};
+use parx_compactor::{Fold, Wanted};
+use parx_log::{Rows, SignalId, Snapshot, Timestamp};
+
+use crate::grid::{Grid, reach};
+use crate::reader::Reading;
+use crate::spread::{Asker, spread};
+use crate::{Engine, ErrorKind, QueryError};
+
+/// Into how many buckets a time can be cut.
+pub const BUCKETS_MAX: u32 = 1 << 20;
+
+/// What the samples of a bucket of time come to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bucket {
+    /// The start of the bucket; its end is the start of the next.
+    pub start: Timestamp,
+    /// What is in it.
+    pub fold: Fold,
+}
+
+impl Engine {
+    /// Each signal from `from` to before `to` in `count` buckets that are alike, in the order of
+    /// `signals`. A bucket without samples is left out.
+    pub async fn buckets(
+        &self,
+        snapshot: Arc<Snapshot>,
+        signals: &[SignalId],
+        (from, to): (Timestamp, Timestamp),
+        count: u32,
+    ) -> Result<Vec<Vec<Bucket>>, QueryError> {
+        self.bucket_stream(snapshot, signals.to_vec(), (from, to), count)?.try_collect().await
+    }
+
+    /// As `buckets`, signal after signal.
+    pub(crate) fn bucket_stream(
+        &self,
+        snapshot: Arc<Snapshot>,
+        signals: Vec<SignalId>,
+        (from, to): (Timestamp, Timestamp),
+        count: u32,
+    ) -> Result<impl Stream<Item = Result<Vec<Bucket>, QueryError>> + Send + use<>, QueryError>
+    {
+        if !(1..=BUCKETS_MAX).contains(&count) {
+            let message = format!("{count} buckets; there can be 1 to {BUCKETS_MAX}");
+            return Err(QueryError::new(ErrorKind::OutOfRange, message));
+        }
+        let reading = Reading { wanted: Wanted::ALL, ..self.before(snapshot, from, to) };
+        let grid = Grid::new(from.micros(), to.micros(), count);
+        let fold = move |signal, asker: &Asker| folds(&reading, signal, |t| grid.bounds(t), asker);
+        Ok(spread(signals, self.width(), fold))
+    }
+}
+
+/// One signal's rows in the buckets that `bounds` gives for each time: start and end.
+pub(crate) fn folds(
+    reading: &Reading,
+    signal: SignalId,
+    bounds: impl Fn(i64) -> (i64, i64),
+    asker: &Asker,
+) -> Result<Vec<Bucket>, QueryError> {
+    let mut folder = Folder::new(bounds);
+    for block in reading.blocks(signal) {
+        asker.check()?;
+        folder.push(&block?);
+    }
+    Ok(folder.finish())
+}
+
+/// Folds rows that come in the order of time into buckets.
+pub(crate) struct Folder<B> {
+    bounds: B,
+    /// Start, end and content of the bucket that is being filled.
+    current: Option<(i64, i64, Fold)>,
+    done: Vec<Bucket>,
+}
+
+impl<B: Fn(i64) -> (i64, i64)> Folder<B> {
+    pub(crate) fn new(bounds: B) -> Folder<B> {
+        Folder { bounds, current: None, done: Vec::new() }
+    }
+
+    /// Takes the next rows.
+    pub(crate) fn push(&mut self, rows: &Rows) {
+        let mut row = 0;
+        while let Some(time) = rows.times.get(row) {
+            if self.current.is_none_or(|(_, end, _)| *time >= end) {
+                self.flush();
+                let (start, end) = (self.bounds)(*time);
+                self.current = Some((start, end, Fold::default()));
+            }
+            let Some((_, end, fold)) = self.current.as_mut() else { return };
+            let next = reach(&rows.times, row, *end).max(row + 1);
+            fold.push_rows(rows, row..next);
+            row = next;
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some((start, _, fold)) = self.current.take() {
+            self.done.push(Bucket { start: Timestamp::from_micros(start), fold });
+        }
+    }
+
+    /// The buckets that have rows.
+    pub(crate) fn finish(mut self) -> Vec<Bucket> {
+        self.flush();
+        self.done
+    }
+}
