@@ -15,13 +15,12 @@ mod status;
 use std::time::Duration;
 
 use arrow_flight::flight_service_server::FlightServiceServer;
-use futures::TryStreamExt as _;
 use parx_ingest::Intake;
 use parx_query::Engine;
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 
 use crate::auth::Accounts;
 use crate::workers::Workers;
@@ -78,11 +77,8 @@ pub async fn serve(
             kill.cancel();
         }
     };
-    // What the builder is told about delays does not reach sockets that come from outside, and a
-    // delayed answer waits 40 ms for the client's acknowledgement.
-    let connections = TcpListenerStream::new(listener).inspect_ok(|socket| {
-        let _ = socket.set_nodelay(true);
-    });
+    // Small answers must not wait for larger ones.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let served = Server::builder()
         .max_concurrent_streams(CALLS_MAX)
         .initial_stream_window_size(WINDOW_BYTES)
@@ -90,7 +86,7 @@ pub async fn serve(
         .max_frame_size(FRAME_BYTES_MAX)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .add_service(service)
-        .serve_with_incoming_shutdown(connections, async move {
+        .serve_with_incoming_shutdown(incoming, async move {
             stop.cancelled().await;
         });
     let mut served = std::pin::pin!(served);
