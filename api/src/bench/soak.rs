@@ -126,9 +126,17 @@ async fn soak(args: &SoakArgs, mut dashboards: Dashboards) -> Result<(), String>
     }
     let cpu = |pid: Option<u32>| pid.and_then(usage).map(|usage| usage.cpu);
     let before = cpu(dashboards.pid);
+    let mut failed = None;
     while begun.elapsed() < args.time {
         let next = Instant::now() + args.every;
-        let took_ms = dashboards.look().await?;
+        // What was seen so far is told even if the server goes away.
+        let took_ms = match dashboards.look().await {
+            Ok(took_ms) => took_ms,
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        };
         let hours = begun.elapsed().as_secs_f64() / 3_600.0;
         let memory = dashboards.pid.and_then(usage).map(|usage| usage.memory);
         let memory_mib = memory.map(|bytes| bytes as f64 / f64::from(1 << 20));
@@ -155,7 +163,7 @@ async fn soak(args: &SoakArgs, mut dashboards: Dashboards) -> Result<(), String>
     } else {
         print(&report);
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }
 
 /// Connections that ask what dashboards ask.

@@ -109,12 +109,7 @@ impl Heads {
         self.last = Some(head);
     }
 
-    fn add_head(
-        &mut self,
-        raw: &str,
-        measurement: &str,
-        labels: BTreeMap<String, String>,
-    ) -> u32 {
+    fn add_head(&mut self, raw: &str, measurement: &str, labels: BTreeMap<String, String>) -> u32 {
         let values: Vec<&str> = labels.values().map(String::as_str).collect();
         let prefix = [&[measurement], values.as_slice()].concat().join("/");
         let (raw, head): (Arc<str>, _) = (raw.into(), self.heads.len() as u32);
