@@ -51,7 +51,13 @@ KEYS = {"signal_id", "bucket", "hour"}
 
 connection = duckdb.connect()
 connection.execute("SET TimeZone = 'UTC'")
-for setting in ("SET parquet_metadata_cache = true", "SET enable_object_cache = true"):
+SETTINGS = (
+    # Its bar would stand between the answers.
+    "SET enable_progress_bar = false",
+    "SET parquet_metadata_cache = true",
+    "SET enable_object_cache = true",
+)
+for setting in SETTINGS:
     try:
         connection.execute(setting)
     except duckdb.Error:
