@@ -41,8 +41,12 @@ chaos: setup ## 200 rounds of kill -9 under load, and two faults on purpose that
 	! $(PYTHON) tests/checker.py --parx target/debug/parx --rounds 20 --seed 2 --switch ack-before-commit
 	! $(PYTHON) tests/checker.py --parx target/debug/parx --rounds 20 --seed 3 --switch store-batches-again
 
-bench: ## Figures of this machine, with the release build
-	cargo run --release --bin parx -- bench latency
+bench: release setup ## Figures of this machine beside their goals, with the release build
+	rm -rf target/bench
+	target/release/parx bench ingest --door flight,line,acknowledged --restart 1073741824 \
+		--folder target/bench
+	target/release/parx bench query --folder target/bench --python $(PYTHON)
+	target/release/parx bench latency
 
 # --- the web app -----------------------------------------------------------------------------------
 

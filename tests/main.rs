@@ -11,6 +11,7 @@
     reason = "a test stops at the first thing that is not as it should be, and says so"
 )]
 
+mod bench;
 mod checked;
 mod configuration;
 mod flight;
@@ -23,6 +24,7 @@ mod modbus;
 mod mqtt;
 mod peers;
 mod postgres;
+mod put;
 mod restart;
 mod segments;
 mod tidy;

@@ -12,7 +12,7 @@ use crate::auth::{generate_password, make_user};
 use crate::cli::{Action, BenchAction, Cli, DemoArgs, ServeArgs};
 use crate::config::{self, Config};
 use crate::run::{FirstLogin, Running, StartOptions, start};
-use crate::{check, demo, sql};
+use crate::{bench, check, demo, sql};
 
 /// Runs one command to its end.
 pub async fn run(cli: Cli) -> ExitCode {
@@ -24,9 +24,10 @@ pub async fn run(cli: Cli) -> ExitCode {
         Action::Password { data, user, password_file } => {
             password(data, user, password_file.as_deref()).await
         }
-        Action::Bench { what: BenchAction::Latency(args) } => {
-            crate::bench::latency::run(args).await.map_err(|error| error.to_string())
-        }
+        Action::Bench { what: BenchAction::Latency(args) } => bench::latency::run(args).await,
+        Action::Bench { what: BenchAction::Ingest(args) } => bench::ingest::run(args).await,
+        Action::Bench { what: BenchAction::Query(args) } => bench::query::run(args).await,
+        Action::Bench { what: BenchAction::Soak(args) } => bench::soak::run(args).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -146,8 +147,9 @@ fn options(args: ServeArgs, data_default: Option<PathBuf>) -> Result<StartOption
     let data = args.data.or_else(|| config.server.data.clone()).or(data_default);
     let data = data.ok_or("name a data folder with --data DIR or in the configuration")?;
     let mut log = LogOptions::new(data);
-    log.linger = std::time::Duration::from_millis(config.log.linger_ms);
-    log.tail_rows_max = config.log.tail_rows_max;
+    log.linger = config.log.linger();
+    log.tail_rows_max = config.log.tail_rows_max.unwrap_or(log.tail_rows_max);
+    log.tail_bytes_max = config.log.tail_bytes_max();
     log.switches = switches(&args.test_switch)?;
     let local = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
     Ok(StartOptions {

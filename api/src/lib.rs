@@ -18,3 +18,4 @@ pub mod run;
 pub mod scram;
 pub mod sql;
 pub mod workers;
+mod writes;

@@ -5,6 +5,7 @@
 //! protocol and no network, and is the only one that names `parquet`.
 
 mod clock;
+mod cost;
 mod directory;
 mod edge;
 mod error;
@@ -22,6 +23,7 @@ mod total;
 mod write;
 
 pub use clock::ClockBook;
+pub use cost::{Costs, costs};
 pub use directory::Span;
 pub use edge::{first_from, last_until};
 pub use error::SegmentError;

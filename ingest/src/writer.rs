@@ -58,7 +58,7 @@ async fn append(
                 let lost = count - samples.len() as u64;
                 status.count(|counters| counters.lost += lost);
             }
-            Err(error @ AppendError::Stopped(_)) => {
+            Err(error @ (AppendError::Stopped(_) | AppendError::Uneven)) => {
                 tracing::error!(%author, samples = count, "samples are lost: {error}");
                 return status.count(|counters| counters.lost += count);
             }

@@ -10,7 +10,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::bytes::{Reader, write_varint};
 use crate::codec::{self, DecodeError};
-use crate::{Deletion, Entry, Event, Sample, Samples, Sequence, SignalId, Timestamp};
+use crate::{Deletion, Entry, Event, Quality, Sample, Samples, Sequence, SignalId, Timestamp};
 
 /// Name of the last values' snapshot in its first version.
 pub(crate) const LAST_VALUES_1: &str = "last-values";
@@ -50,14 +50,22 @@ impl LastValues {
 
     pub(crate) fn append(&self, sequence: Sequence, samples: &Samples) {
         let mut map = self.map.write();
-        for sample in samples.rows() {
-            match map.get_mut(&sample.signal) {
-                Some(last) if last.sample.time > sample.time => {}
-                Some(last) => *last = LastValue { sample, sequence },
-                None => {
-                    map.insert(sample.signal, LastValue { sample, sequence });
-                }
+        let mut start = 0;
+        for run in &samples.runs {
+            let rows = start..start + run.count;
+            start = rows.end;
+            let times = samples.times.get(rows.clone()).unwrap_or_default();
+            // Of several at one time the last is the newest.
+            let newest = rows.zip(times).max_by_key(|(_, time)| **time);
+            let Some((row, time)) = newest else { continue };
+            let time = Timestamp::from_micros(*time);
+            if map.get(&run.signal).is_some_and(|last| last.sample.time > time) {
+                continue;
             }
+            let quality = Quality(samples.qualities.get(row).copied().unwrap_or_default());
+            let value = samples.value(row, run.kind);
+            let sample = Sample { signal: run.signal, time, value, quality };
+            map.insert(run.signal, LastValue { sample, sequence });
         }
     }
 

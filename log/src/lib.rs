@@ -6,26 +6,38 @@
 
 mod bytes;
 mod catalog;
+mod chain;
 pub mod codec;
 mod committer;
 mod decide;
 mod definition;
 mod event;
+mod fold;
+mod folder;
+mod guard;
+mod journal;
 mod last;
 mod log;
+mod merge;
 mod open;
+mod pace;
 mod quality;
+mod rows;
 mod sample;
 mod samples;
+mod series;
 mod snapshot;
 mod state;
 mod store;
+mod stretches;
+mod tables;
 mod tail;
 mod time;
 mod value;
+mod watermark;
 
 pub use catalog::{Catalog, Deletion, Manifest};
-pub use committer::{AppendError, SubmitError, Submitted};
+pub use committer::{AppendError, GROUP_ROWS_MAX, SubmitError, Submitted};
 pub use decide::{
     Command, NAME_BYTES_MAX, Refusal, SCAN_PERIOD_MS_MAX, SCAN_PERIOD_MS_MIN, decide,
 };
@@ -34,13 +46,21 @@ pub use definition::{
     UserDefinition,
 };
 pub use event::{Change, Entry, Event};
+pub use folder::FOLDER_VERSION;
+pub use guard::{GuardError, TornTail};
 pub use last::{LastValue, LastValues};
-pub use log::{Follower, Log, QUEUE_ROWS_MAX, ReadError, Subscription, SubscriptionEnd};
-pub use open::{FOLDER_VERSION, OpenError};
+pub use log::{Follower, Log, QUEUE_ROWS_MAX, Queued, ReadError, Subscription, SubscriptionEnd};
+pub use open::OpenError;
+pub use pace::{SAVED_COMMITS_MAX, WORTH_ROWS};
 pub use quality::{Quality, Severity};
+pub use rows::Rows;
 pub use sample::{BatchId, Sample, Sequence, SignalId};
 pub use samples::{Run, RunKind, Samples};
-pub use state::{GROUPS_BUFFERED_MAX, Group, LogOptions, Snapshot, TestSwitches};
-pub use tail::{Rows, Tail};
+pub use state::{
+    GROUPS_BUFFERED_MAX, Group, LINGER, LINGER_EDGE, LogOptions, Snapshot, TAIL_BYTES_MAX,
+    TAIL_ROWS_MAX, TAIL_WAIT_MAX, TestSwitches,
+};
+pub use tail::Tail;
 pub use time::{Clock, HandClock, NotATime, SystemClock, Timestamp};
 pub use value::{Value, ValueType};
+pub use watermark::WatermarkError;
