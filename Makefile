@@ -47,8 +47,12 @@ chaos: setup ## Kills, failing and full disks, damage; and faults on purpose tha
 	! $(PYTHON) -B tests/full.py --parx target/debug/parx --cycles 2 --unguarded
 	PARX_MUTATIONS=10000 PARX_SEED=4 cargo test --workspace --test mutations -- --nocapture
 
-bench: ## Figures of this machine, with the release build
-	cargo run --release --bin parx -- bench latency
+bench: release setup ## Figures of this machine beside their goals, with the release build
+	rm -rf target/bench
+	target/release/parx bench ingest --door flight,line,acknowledged --restart 1073741824 \
+		--folder target/bench
+	target/release/parx bench query --folder target/bench --python $(PYTHON)
+	target/release/parx bench latency
 
 # --- the web app -----------------------------------------------------------------------------------
 

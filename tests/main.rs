@@ -18,6 +18,7 @@ mod faults;
 mod flight;
 mod folder;
 mod harness;
+mod history;
 mod journey;
 mod line_protocol;
 mod live;

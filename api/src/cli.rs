@@ -147,6 +147,8 @@ pub enum BenchAction {
     Ingest(IngestArgs),
     /// How long questions to its history take, beside DuckDB on the same segments.
     Query(QueryArgs),
+    /// Whether memory and the answers of dashboards stay flat for hours.
+    Soak(SoakArgs),
 }
 
 /// The generated plant.
@@ -225,9 +227,50 @@ pub struct QueryArgs {
     /// How long each question is asked in each way, if that is less.
     #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = span)]
     pub time: Duration,
-    /// A Python that has the module duckdb [default: python3 or python, if they have it].
+    /// Write a year of so many points too, and ask for one signal of them; 0 does not. The goal is
+    /// for 10000000000, which takes an hour and a few GB.
+    #[arg(long, value_name = "POINTS", default_value_t = 0)]
+    pub year: u64,
+    /// Ask only these questions, such as Q3,Q8.
+    #[arg(long, value_delimiter = ',')]
+    pub question: Vec<String>,
+    /// A PostgreSQL that runs, to feed the same points and to ask the same, such as
+    /// "host=127.0.0.1 user=postgres"; psql has to be installed.
+    #[arg(long, value_name = "CONNINFO")]
+    pub postgresql: Option<String>,
+    /// A VictoriaMetrics that runs, to feed and to ask too.
+    #[arg(long, value_name = "ADDR")]
+    pub victoria: Option<SocketAddr>,
+    /// A Python with the modules duckdb and pyarrow, to compare with, and psycopg, to ask through
+    /// the Postgres door [default: python3 or python, if they have them].
     #[arg(long, value_name = "PYTHON")]
-    pub duckdb: Option<PathBuf>,
+    pub python: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `parx bench soak`.
+#[derive(Clone, Debug, Args)]
+pub struct SoakArgs {
+    /// How long to measure.
+    #[arg(long, value_name = "SPAN", default_value = "60m", value_parser = span)]
+    pub time: Duration,
+    /// How often to look.
+    #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = span)]
+    pub every: Duration,
+    /// HTTP door of a server that runs; without it the demo is started.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// Flight door of the same server.
+    #[arg(long, value_name = "ADDR")]
+    pub flight: Option<SocketAddr>,
+    /// Process of the same server, to see its memory.
+    #[arg(long)]
+    pub pid: Option<u32>,
+    /// File that holds the password of admin; without it PARX_PASSWORD is used.
+    #[arg(long, value_name = "FILE", env = "PARX_PASSWORD_FILE")]
+    pub password_file: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

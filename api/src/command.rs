@@ -29,6 +29,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Action::Bench { what: BenchAction::Latency(args) } => bench::latency::run(args).await,
         Action::Bench { what: BenchAction::Ingest(args) } => bench::ingest::run(args).await,
         Action::Bench { what: BenchAction::Query(args) } => bench::query::run(args).await,
+        Action::Bench { what: BenchAction::Soak(args) } => bench::soak::run(args).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,9 +18,9 @@ use arrow_flight::flight_service_server::FlightServiceServer;
 use parx_ingest::Intake;
 use parx_query::Engine;
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 
 use crate::auth::Accounts;
 use crate::workers::Workers;
@@ -77,15 +77,16 @@ pub async fn serve(
             kill.cancel();
         }
     };
+    // Small answers must not wait for larger ones.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let served = Server::builder()
         .max_concurrent_streams(CALLS_MAX)
-        .tcp_nodelay(true)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES_MAX)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .add_service(service)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+        .serve_with_incoming_shutdown(incoming, async move {
             stop.cancelled().await;
         });
     let mut served = std::pin::pin!(served);

@@ -4,7 +4,6 @@
 //! this folder's manifest describes it for readers from outside. This crate knows no SQL, no
 //! protocol and no network, and is the only one that names `parquet`.
 
-mod bounded;
 mod clock;
 mod cost;
 mod directory;
@@ -25,7 +24,6 @@ mod total;
 mod verify;
 mod write;
 
-pub use bounded::{Bounded, bounded};
 pub use clock::ClockBook;
 pub use cost::{Costs, costs};
 pub use directory::Span;

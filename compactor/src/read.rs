@@ -238,8 +238,8 @@ impl SegmentFile {
         self.pairs(&self.select(0, 0..self.meta.rows, keep))
     }
 
-    /// The newest sequence of a clock segment that was recorded at or before `at`. Times ascend with
-    /// sequences, so pages are halved until one is left.
+    /// The newest sequence of a clock segment that was recorded at or before `at`. Times ascend
+    /// with sequences, so pages are halved until one is left.
     pub(crate) fn clock_until(&self, at: i64) -> Result<Option<u64>, SegmentError> {
         let page = schema::PAGE_ROWS as u64;
         let read = |start: u64| {

@@ -133,15 +133,15 @@ impl Compactor {
     async fn settle(&self) -> Result<(), CompactError> {
         let unsettled = self.log.last_values().unsettled();
         for signal in unsettled {
-            // Taken after the deletion was seen, so what it holds is valid.
             let (log, store) = (self.log.clone(), self.store.clone());
             blocking(move || {
-                let rows = last_until(&store, &log.snapshot(), signal, i64::MAX, Versions::Newest)?;
+                let snapshot = log.snapshot();
+                let rows = last_until(&store, &snapshot, signal, i64::MAX, Versions::Newest)?;
                 let found = rows.sequences.first().map(|sequence| LastValue {
                     sample: rows.sample(0, signal),
                     sequence: Sequence(*sequence),
                 });
-                log.last_values().settle(signal, found);
+                log.last_values().settle(signal, snapshot.sequence, found);
                 Ok(())
             })
             .await?;

@@ -19,6 +19,8 @@ pub(crate) struct Grouped {
     /// As they came, to say where a point stood.
     keys: Vec<u32>,
     samples: Samples,
+    /// The signals of the series that have points, once they are known.
+    ids: Vec<Option<SignalId>>,
 }
 
 /// A point that does not fit its signal.
@@ -66,7 +68,7 @@ impl Grouped {
             }
             first += count;
         }
-        Grouped { series, keys, samples }
+        Grouped { series, keys, samples, ids: Vec::new() }
     }
 
     /// Brings every value to the type of its signal, and answers with the signals that have to
@@ -76,11 +78,14 @@ impl Grouped {
         let mut misfits = Vec::new();
         let mut runs = Vec::with_capacity(self.samples.runs.len());
         let mut first = 0;
+        self.ids.clear();
         let old = std::mem::take(&mut self.samples.runs);
         for own in old.chunk_by(|a, b| a.signal == b.signal) {
             let place = own.first().map_or(0, |run| run.signal.0);
             let Some(series) = self.series.get(place as usize) else { continue };
-            let wanted = match catalog.signal_by_tag(&series.tag) {
+            let signal = catalog.signal_by_tag(&series.tag);
+            self.ids.push(signal.map(|signal| signal.id));
+            let wanted = match signal {
                 Some(signal) => signal.definition.value_type,
                 None => {
                     let wanted = own.iter().filter_map(|run| value_type(run.kind)).reduce(wider);
@@ -114,17 +119,18 @@ impl Grouped {
         Ok(fresh)
     }
 
-    /// The samples, each with the id of its signal.
-    pub(crate) fn settle(mut self, catalog: &Catalog) -> Result<Samples, IntakeError> {
+    /// The samples, each with the id that its signal had when `fit` looked last.
+    pub(crate) fn settle(mut self) -> Result<Samples, IntakeError> {
         let mut runs = std::mem::take(&mut self.samples.runs);
-        for own in runs.chunk_by_mut(|a, b| a.signal == b.signal) {
-            let place = own.first().map_or(0, |run| run.signal.0);
-            let tag = self.series.get(place as usize).map_or("", |series| &series.tag);
-            let Some(signal) = catalog.signal_by_tag(tag) else {
-                let index = self.index(place, 0);
-                return Err(IntakeError::Vanished { index, tag: tag.to_owned() });
+        let series = runs.chunk_by_mut(|a, b| a.signal == b.signal);
+        for (own, id) in series.zip(&self.ids) {
+            let Some(id) = *id else {
+                let place = own.first().map_or(0, |run| run.signal.0);
+                let tag = self.series.get(place as usize).map(|series| series.tag.clone());
+                let (index, tag) = (self.index(place, 0), tag.unwrap_or_default());
+                return Err(IntakeError::Vanished { index, tag });
             };
-            own.iter_mut().for_each(|run| run.signal = signal.id);
+            own.iter_mut().for_each(|run| run.signal = id);
         }
         Ok(Samples { runs, ..self.samples })
     }
@@ -354,7 +360,7 @@ mod tests {
                 Ok(rows) => {
                     prop_assert_eq!(fitted.unwrap().len() as u32, id - 100);
                     prop_assert!(grouped.fit(&catalog).unwrap().is_empty());
-                    let samples = grouped.settle(&catalog).unwrap();
+                    let samples = grouped.settle().unwrap();
                     prop_assert_eq!(told(samples.rows().collect()), told(rows));
                 }
                 Err(wrong) => match fitted.unwrap_err() {
@@ -374,8 +380,10 @@ mod tests {
             value: None,
             quality: Quality::GOOD,
         };
-        let grouped = Grouped::of(Points::named(vec![point("t0"), point("gone"), point("t0")]));
-        let error = grouped.settle(&catalog(&[Some(ValueType::Float)])).unwrap_err();
+        let points = vec![point("t0"), point("gone"), point("t0")];
+        let mut grouped = Grouped::of(Points::named(points));
+        assert_eq!(grouped.fit(&catalog(&[Some(ValueType::Float)])).unwrap().len(), 1);
+        let error = grouped.settle().unwrap_err();
         assert!(matches!(error, IntakeError::Vanished { index: 1, .. }), "{error}");
     }
 }

@@ -184,7 +184,7 @@ impl Intake {
             // Somebody else may have begun one of them, with another type.
             grouped.fit(&self.log.catalog())?;
         }
-        grouped.settle(&self.log.catalog())
+        grouped.settle()
     }
 }
 

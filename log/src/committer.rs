@@ -12,14 +12,16 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::codec;
 use crate::full;
-use crate::last::LastValues;
+use crate::last::{self, LAST_VALUES};
 use crate::pace::Pace;
+use crate::request::{Request, refuse};
+use crate::snapshot::CATALOG;
 use crate::state::{Group, Shared, Snapshot};
 use crate::store::Commit;
 use crate::tail::Tail;
 use crate::{
-    BatchId, Catalog, Change, Command, Deletion, Entry, Event, Refusal, Run, Samples, Sequence,
-    SignalId, Timestamp, decide,
+    AppendError, BatchId, Catalog, Change, Entry, Event, Run, Samples, Sequence, SubmitError,
+    Submitted, Timestamp, decide,
 };
 
 /// Rows from which on a group takes no more: its columns still lie in the processor's cache while
@@ -29,96 +31,6 @@ pub const GROUP_ROWS_MAX: usize = 1 << 17;
 const HELD_BACK: Duration = Duration::from_millis(20);
 /// Changes after which a new snapshot of the catalog is written.
 const SNAPSHOT_EVERY_CHANGES: u64 = 1000;
-
-/// What someone wants of the log.
-pub(crate) enum Request {
-    Append {
-        author: Arc<str>,
-        batch: Option<BatchId>,
-        samples: Samples,
-        done: oneshot::Sender<Result<Sequence, AppendError>>,
-        /// Room in the queue, given back when the request is done.
-        room: OwnedSemaphorePermit,
-    },
-    Submit {
-        author: Arc<str>,
-        command: Box<Command>,
-        done: oneshot::Sender<Result<Submitted, SubmitError>>,
-    },
-    Seal {
-        done: oneshot::Sender<Result<Option<Sequence>, SubmitError>>,
-    },
-    Close {
-        done: oneshot::Sender<()>,
-    },
-}
-
-/// What a command became.
-#[derive(Clone, Debug)]
-pub struct Submitted {
-    /// The sequence of the last change, or of the log if there was nothing to change.
-    pub sequence: Sequence,
-    /// The changes; none if all was as wished already.
-    pub changes: Vec<Arc<Change>>,
-}
-
-/// Why samples were not recorded. None of the batch was.
-#[derive(Clone, Debug, thiserror::Error, PartialEq)]
-pub enum AppendError {
-    /// Define the signal first.
-    #[error("there is no signal with id {0}; define it first")]
-    UnknownSignal(SignalId),
-    /// Wait for compaction, or look at why it does not get on.
-    #[error(
-        "the hot tail holds {rows} samples in {bytes} bytes, which is the most; compaction is \
-         behind, try later"
-    )]
-    TailFull {
-        /// Samples in it.
-        rows: u64,
-        /// Bytes of memory that they take.
-        bytes: u64,
-    },
-    /// Make room on the disk; writes go on by themselves.
-    #[error(
-        "the disk is nearly full: {free} bytes are free, and {needed} have to be; make room, then \
-         writes go on by themselves"
-    )]
-    DiskFull {
-        /// Bytes that are free.
-        free: u64,
-        /// Bytes that have to be.
-        needed: u64,
-    },
-    /// A fault of whoever made the columns: make them of one length.
-    #[error("the columns of the samples are not of one length, or point at no text")]
-    Uneven,
-    /// Restart ParX; what was acknowledged is safe.
-    #[error("the log stopped taking writes: {0}")]
-    Stopped(Arc<str>),
-}
-
-/// Why a command changed nothing.
-#[derive(Clone, Debug, thiserror::Error, PartialEq)]
-pub enum SubmitError {
-    /// Correct the command.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// Make room on the disk; then send the command again.
-    #[error(
-        "the disk is full: {free} bytes are free, and {needed} have to be; make room, then send it \
-         again"
-    )]
-    DiskFull {
-        /// Bytes that are free.
-        free: u64,
-        /// Bytes that have to be.
-        needed: u64,
-    },
-    /// Restart ParX; what was acknowledged is safe.
-    #[error("the log stopped taking writes: {0}")]
-    Stopped(Arc<str>),
-}
 
 /// The thread's own state.
 pub(crate) struct Committer {
@@ -368,7 +280,7 @@ impl Committer {
         // Behind the snapshot, so that whoever sees a signal unsettled sees the deletion too.
         for entry in &entries {
             if let Event::Change(change) = &entry.event {
-                touch_last_values(&self.shared.last_values, entry.sequence, change);
+                last::touch(&self.shared.last_values, entry.sequence, change);
             }
         }
         // Nobody listening is not an error.
@@ -434,53 +346,6 @@ impl Committer {
         match written {
             Ok(()) => self.changes_since_snapshot = 0,
             Err(error) => tracing::warn!(%error, "the catalog's snapshot could not be written"),
-        }
-    }
-}
-
-/// Name of the last values' snapshot.
-pub(crate) const LAST_VALUES: &str = "last-values.2";
-/// Name of the last values' snapshot in its first version.
-pub(crate) const LAST_VALUES_1: &str = "last-values";
-/// Name of the catalog's snapshot.
-pub(crate) const CATALOG: &str = "catalog";
-
-/// Deletions and what takes them back may change which sample of a signal is the newest.
-pub(crate) fn touch_last_values(last: &LastValues, sequence: Sequence, change: &Change) {
-    match change {
-        Change::SamplesDeleted { signal, from, to, .. } => {
-            let deletion = Deletion { sequence, from: from.micros(), to: to.micros() };
-            last.delete(*signal, &deletion);
-        }
-        Change::SamplesRestored { signal, .. } => last.unsettle(*signal),
-        Change::SignalDefined(_)
-        | Change::SignalChanged(_)
-        | Change::SignalRetired(_)
-        | Change::SourceDefined(_)
-        | Change::SourceChanged(_)
-        | Change::SourceRetired { .. }
-        | Change::ScanClassDefined(_)
-        | Change::UserDefined(_)
-        | Change::UserPasswordChanged(_)
-        | Change::SegmentsCommitted { .. }
-        | Change::SegmentsMerged { .. }
-        | Change::DataLost { .. } => {}
-    }
-}
-
-fn refuse(request: Request, reason: &Arc<str>) {
-    match request {
-        Request::Append { done, .. } => {
-            let _ = done.send(Err(AppendError::Stopped(reason.clone())));
-        }
-        Request::Submit { done, .. } => {
-            let _ = done.send(Err(SubmitError::Stopped(reason.clone())));
-        }
-        Request::Seal { done } => {
-            let _ = done.send(Err(SubmitError::Stopped(reason.clone())));
-        }
-        Request::Close { done } => {
-            let _ = done.send(());
         }
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use crate::chain::{self, Head};
-use crate::committer::{CATALOG, LAST_VALUES, LAST_VALUES_1, touch_last_values};
-use crate::last::LastValues;
+use crate::last::{self, LAST_VALUES, LAST_VALUES_1, LastValues};
+use crate::snapshot::CATALOG;
 use crate::store::{Store, Stored};
 use crate::tail::Tail;
 use crate::{Catalog, Entry, Event, OpenError, Sequence, Timestamp, codec, snapshot};
@@ -31,7 +31,7 @@ fn put(found: Found, last_values: &LastValues) {
             tail.append(entry.sequence, entry.recorded_at, samples, bytes);
             last_values.append(entry.sequence, samples);
         }
-        (Event::Change(change), _) => touch_last_values(last_values, entry.sequence, change),
+        (Event::Change(change), _) => last::touch(last_values, entry.sequence, change),
         (Event::Samples(_), None) => {}
     }
 }

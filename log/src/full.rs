@@ -4,7 +4,7 @@
 //! all of it, in its order, for the log refuses for a while once it begins to.
 
 use crate::Command;
-use crate::committer::{AppendError, Request, SubmitError};
+use crate::request::{AppendError, Request, SubmitError};
 use crate::space::Space;
 
 /// The requests that the disk has room for; the others are answered.

@@ -25,6 +25,7 @@ mod pace;
 mod quality;
 mod rebuild;
 mod repair;
+mod request;
 mod rescue;
 mod rows;
 mod salvage;
@@ -45,7 +46,7 @@ mod verify;
 mod watermark;
 
 pub use catalog::{Catalog, Deletion, Manifest};
-pub use committer::{AppendError, GROUP_ROWS_MAX, SubmitError, Submitted};
+pub use committer::GROUP_ROWS_MAX;
 pub use decide::{
     Command, NAME_BYTES_MAX, Refusal, SCAN_PERIOD_MS_MAX, SCAN_PERIOD_MS_MIN, decide,
 };
@@ -63,6 +64,7 @@ pub use pace::{SAVED_COMMITS_MAX, WORTH_ROWS};
 pub use quality::{Quality, Severity};
 pub use rebuild::{LOST_ENTRIES_MAX, REPAIR_AUTHOR};
 pub use repair::{LogRepair, RepairError};
+pub use request::{AppendError, SubmitError, Submitted};
 pub use rows::Rows;
 pub use sample::{BatchId, Sample, Sequence, SignalId};
 pub use samples::{Run, RunKind, Samples};

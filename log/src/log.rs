@@ -11,10 +11,11 @@ use tokio::sync::{Semaphore, broadcast, oneshot};
 
 use crate::chain;
 use crate::codec::DecodeError;
-use crate::committer::{AppendError, Committer, Request, SubmitError, Submitted};
+use crate::committer::Committer;
 use crate::last::LastValues;
 use crate::open::{OpenError, open};
 use crate::pace::Pace;
+use crate::request::{AppendError, Request, SubmitError, Submitted};
 use crate::space::Space;
 use crate::state::{Group, LogOptions, Shared, Snapshot};
 use crate::{BatchId, Catalog, Clock, Command, Entry, Event, Sample, Samples, Sequence, Timestamp};

@@ -1,7 +1,7 @@
 //! Many blocks of samples to one: what a commit group does with what it gathered.
 //!
-//! Columns are copied run by run; no row is looked at. It does not check the blocks; `Samples::fits`
-//! has done that.
+//! Columns are copied run by run; no row is looked at. It does not check the blocks:
+//! `Samples::fits` has done that.
 
 use std::ops::Range;
 

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::chain::{self, Head};
-use crate::committer::{CATALOG, LAST_VALUES};
-use crate::last::LastValues;
+use crate::last::{LAST_VALUES, LastValues};
 use crate::repair::RepairError;
 use crate::rescue::Rescue;
+use crate::snapshot::CATALOG;
 use crate::store::{Commit, Store};
 use crate::{
     BatchId, Catalog, Change, Entry, Event, OpenError, SegmentKind, SegmentMeta, Sequence,
@@ -254,9 +254,8 @@ impl Rebuild {
         {
             return Ok(bytes.clone());
         }
-        let last = LastValues::default();
-        catalog.signals().for_each(|signal| last.unsettle(signal.id));
-        let at = self.through;
+        let (last, at) = (LastValues::default(), self.through);
+        catalog.signals().for_each(|signal| last.unsettle(signal.id, at));
         Ok([at.0.to_be_bytes().as_slice(), &last.snapshot(at)?].concat())
     }
 }

@@ -8,10 +8,11 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::chain;
-use crate::committer::{CATALOG, LAST_VALUES, LAST_VALUES_1};
 use crate::guard::{GuardError, journals};
+use crate::last::{LAST_VALUES, LAST_VALUES_1};
 use crate::salvage::{items, salvage};
 use crate::scratch::Scratch;
+use crate::snapshot::CATALOG;
 use crate::store::{FIXED, Store, Stored};
 use crate::tables::failed;
 use crate::{Entry, Event, OpenError, Sequence};

@@ -9,8 +9,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, broadcast};
 
-use crate::committer::AppendError;
 use crate::last::LastValues;
+use crate::request::AppendError;
 use crate::space::{Disk, SpaceLimits};
 use crate::store::Store;
 use crate::tail::Tail;

@@ -204,7 +204,8 @@ mod tests {
                 .collect();
             let wanted = |(sequence, row): &(u64, Sample)| {
                 let time = row.time.micros();
-                row.signal.0 == signal && *sequence <= through && (from..=from + count).contains(&time)
+                let asked = (from..=from + count).contains(&time);
+                row.signal.0 == signal && *sequence <= through && asked
             };
             all.retain(wanted);
             all.sort_by_key(|(sequence, row)| (row.time, *sequence));

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::chain::{self, Head};
-use crate::committer::{CATALOG, LAST_VALUES};
 use crate::folder::Folder;
 use crate::guard::{Guard, GuardError, TornTail, journals};
-use crate::last::LastValues;
+use crate::last::{LAST_VALUES, LastValues};
 use crate::salvage::salvage;
 use crate::scratch::Scratch;
+use crate::snapshot::CATALOG;
 use crate::store::Store;
 use crate::tables::failed;
 use crate::{Catalog, Event, OpenError, Sequence, codec, snapshot};

@@ -1,5 +1,5 @@
-//! The tables `signals`, `sources` and `events`: what is defined, and what was changed when by
-//! whom.
+//! The tables `sources` and `events`, and in a file of its own `signals`: what is defined, and what
+//! was changed when by whom.
 //!
 //! Definitions are those of the query's snapshot. Passwords and what checks them are in no column.
 
@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::memory::MemorySourceConfig;
@@ -22,12 +21,16 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::stream;
-use parx_log::{Entry, Event, LastValue, Log, Sequence, Signal, Snapshot, Value};
+use parx_log::{Entry, Event, Log, Sequence, Snapshot};
+
+mod signals;
+
+pub(crate) use signals::SignalsTable;
 
 use crate::samples::time_type;
 use crate::{ErrorKind, QueryError, session};
 
-type Build = fn(&Snapshot, &Log) -> Vec<ArrayRef>;
+type Build = fn(&Snapshot) -> Vec<ArrayRef>;
 
 /// A table of definitions, made from the snapshot when it is scanned.
 pub(crate) struct SystemTable {
@@ -37,36 +40,6 @@ pub(crate) struct SystemTable {
 }
 
 impl SystemTable {
-    /// What is measured, and the newest sample of each.
-    pub(crate) fn signals(log: Log) -> SystemTable {
-        let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
-        let number = |name: &str| Field::new(name, DataType::Float64, true);
-        let schema = Schema::new(vec![
-            Field::new("id", DataType::Int32, false),
-            text("tag", false),
-            text("description", false),
-            text("unit", true),
-            text("value_type", false),
-            text("source", true),
-            text("address", true),
-            text("scan_class", true),
-            Field::new("stepped", DataType::Boolean, false),
-            number("low"),
-            number("high"),
-            number("deadband"),
-            text("labels", false),
-            Field::new("retired", DataType::Boolean, false),
-            Field::new("last_time", time_type(), true),
-            number("last_value"),
-            Field::new("last_value_int", DataType::Int64, true),
-            text("last_value_text", true),
-            Field::new("last_quality", DataType::Int64, true),
-            text("last_status", true),
-            Field::new("last_sequence", DataType::Int64, true),
-        ]);
-        SystemTable { log, schema: Arc::new(schema), build: signals }
-    }
-
     /// Where signals come from.
     pub(crate) fn sources(log: Log) -> SystemTable {
         let schema = Schema::new(vec![
@@ -103,7 +76,7 @@ impl TableProvider for SystemTable {
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let snapshot = session::snapshot(state, &self.log);
-        let columns = (self.build)(&snapshot, &self.log);
+        let columns = (self.build)(&snapshot);
         let batch = RecordBatch::try_new(self.schema.clone(), columns)?;
         let partitions = [vec![batch]];
         let schema = self.schema.clone();
@@ -111,65 +84,7 @@ impl TableProvider for SystemTable {
     }
 }
 
-fn signals(snapshot: &Snapshot, log: &Log) -> Vec<ArrayRef> {
-    let rows: Vec<(&Arc<Signal>, Option<LastValue>)> = snapshot
-        .catalog
-        .signals()
-        .map(|signal| (signal, log.last_values().get(signal.id)))
-        .collect();
-    fn text<'a, I, V>(rows: I) -> ArrayRef
-    where
-        I: Iterator<Item = Option<V>>,
-        V: AsRef<str> + 'a,
-    {
-        Arc::new(rows.collect::<StringArray>())
-    }
-    let define = || rows.iter().map(|(signal, _)| &signal.definition);
-    let last = || rows.iter().map(|(_, last)| last.as_ref());
-    let value = || last().map(|last| last.and_then(|last| last.sample.value.as_ref()));
-    let int = |value: Option<&Value>| match value {
-        Some(Value::Int(x)) => Some(*x),
-        Some(Value::Float(_) | Value::Bool(_) | Value::Text(_)) | None => None,
-    };
-    let words = |value: Option<&Value>| match value {
-        Some(Value::Text(x)) => Some(x.to_string()),
-        Some(Value::Float(_) | Value::Bool(_) | Value::Int(_)) | None => None,
-    };
-    let times: TimestampMicrosecondArray =
-        last().map(|last| last.map(|last| last.sample.time.micros())).collect();
-    let labels = define().map(|d| serde_json::to_string(&d.labels).ok());
-    vec![
-        Arc::new(Int32Array::from_iter_values(rows.iter().map(|(s, _)| s.id.0.cast_signed()))),
-        text(define().map(|d| Some(&d.tag))),
-        text(define().map(|d| Some(&d.description))),
-        text(define().map(|d| d.unit.as_ref())),
-        text(define().map(|d| Some(d.value_type.word()))),
-        text(define().map(|d| d.source.as_ref())),
-        text(define().map(|d| d.address.as_ref())),
-        text(define().map(|d| d.scan_class.as_ref())),
-        Arc::new(define().map(|d| Some(d.stepped)).collect::<BooleanArray>()),
-        Arc::new(define().map(|d| d.low).collect::<Float64Array>()),
-        Arc::new(define().map(|d| d.high).collect::<Float64Array>()),
-        Arc::new(define().map(|d| d.deadband).collect::<Float64Array>()),
-        text(labels.map(|json| Some(json.unwrap_or_default()))),
-        Arc::new(rows.iter().map(|(signal, _)| Some(signal.retired)).collect::<BooleanArray>()),
-        Arc::new(times.with_timezone("UTC")),
-        Arc::new(value().map(|v| v.and_then(Value::number)).collect::<Float64Array>()),
-        Arc::new(value().map(int).collect::<Int64Array>()),
-        text(value().map(words)),
-        Arc::new(
-            last()
-                .map(|last| last.map(|last| i64::from(last.sample.quality.0)))
-                .collect::<Int64Array>(),
-        ),
-        text(last().map(|last| last.map(|last| last.sample.quality.severity().word()))),
-        Arc::new(
-            last().map(|last| last.map(|l| l.sequence.0.cast_signed())).collect::<Int64Array>(),
-        ),
-    ]
-}
-
-fn sources(snapshot: &Snapshot, _: &Log) -> Vec<ArrayRef> {
+fn sources(snapshot: &Snapshot) -> Vec<ArrayRef> {
     let all = || snapshot.catalog.sources.values();
     vec![
         Arc::new(StringArray::from_iter_values(all().map(|source| &source.name))),

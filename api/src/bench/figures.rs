@@ -33,6 +33,13 @@ impl Spread {
     }
 }
 
+/// The median of numbers, one of them (nearest rank); none of none.
+pub fn median(numbers: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut numbers: Vec<f64> = numbers.collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len().checked_sub(1)? / 2).copied()
+}
+
 /// The line through points, by least squares: how much `y` grows with each unit of `x`. None for
 /// fewer than two different `x`.
 pub fn slope(points: &[(f64, f64)]) -> Option<f64> {

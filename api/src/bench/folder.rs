@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use parx_log::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 
-use super::plant::PlantOptions;
 use crate::auth::generate_password;
+use crate::bench::plant::PlantOptions;
 
 /// Where a measurement happens.
 #[derive(Debug)]

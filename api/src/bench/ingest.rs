@@ -3,24 +3,31 @@
 //! Each door feeds a server of its own, in a process of its own, so that only the server's
 //! processor time counts. The plant is generated and encoded before the clock starts.
 
-use std::collections::BTreeMap;
+pub mod feed;
+pub mod fill;
+pub mod load;
+pub mod restart;
+pub mod settle;
+mod table;
+mod visible;
+
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::feed::{self, Feeding};
-use super::figures::Spread;
-use super::folder::{Fed, Folder};
-use super::goals::{self, Judged, number};
-use super::http::Http;
-use super::load::{self, Lines, Messages};
-use super::machine::{Disk, Machine};
-use super::plant::{Plant, PlantOptions};
-use super::process::Watch;
-use super::restart::{self, Restart};
-use super::server::{Server, password};
-use super::settle::{self, SEAL_AFTER_S, Size};
-use super::visible::{self, Way};
+use crate::bench::client::http::Http;
+use crate::bench::figures::Spread;
+use crate::bench::folder::{Fed, Folder};
+use crate::bench::goals::{self, Judged};
+use crate::bench::ingest::feed::Feeding;
+use crate::bench::ingest::load::{Lines, Messages};
+use crate::bench::ingest::restart::Restart;
+use crate::bench::ingest::settle::{SEAL_AFTER_S, Size};
+use crate::bench::ingest::visible::Way;
+use crate::bench::machine::{Disk, Machine};
+use crate::bench::plant::{Plant, PlantOptions};
+use crate::bench::process::Watch;
+use crate::bench::server::{Server, password};
 use crate::cli::{Door, IngestArgs};
 use crate::command::say;
 
@@ -84,6 +91,8 @@ pub struct Run {
     pub cpu_us_per_point_compacted: f64,
     /// From the last acknowledgement until compaction had nothing left to do, in seconds.
     pub compaction_s: f64,
+    /// How often the server took nothing for a while because compaction was behind.
+    pub behind: usize,
     /// From sending a batch to its acknowledgement, in milliseconds.
     pub ack_ms: Option<Spread>,
     /// Most memory of the server, in MB.
@@ -125,7 +134,7 @@ pub async fn run(args: IngestArgs) -> Result<(), String> {
     if args.json {
         say(&serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?);
     } else {
-        print(&report);
+        table::print(&report);
     }
     Ok(())
 }
@@ -184,7 +193,7 @@ async fn feed(
     let stored = Fed { signals, ticks, seed, points: fed.points };
     folder.remember(&stored)?;
     let size = settle::size(folder, stored).await?;
-    let Feeding { points, wall, acks } = fed;
+    let Feeding { points, wall, acks, behind } = fed;
     let per_point = |micros: f64| micros / (points as f64).max(1.0);
     Ok(Run {
         door: door.word(),
@@ -196,6 +205,7 @@ async fn feed(
         cpu_us_per_point: per_point((after.cpu - before.cpu).as_secs_f64() * 1e6),
         cpu_us_per_point_compacted: per_point((done.cpu - before.cpu).as_secs_f64() * 1e6),
         compaction_s: compaction.as_secs_f64(),
+        behind,
         ack_ms: if door == Door::Flight { None } else { Spread::of(acks) },
         memory_mb: done.memory_peak as f64 / 1e6,
         visible_ms,
@@ -257,71 +267,4 @@ fn judge(runs: &[Run], restart: Option<&Restart>) -> Vec<Judged> {
         }
     }
     judged
-}
-
-fn print(report: &Report) {
-    let PlantFacts { signals, hours, seed } = report.plant;
-    say(&format!("a plant of {signals} signals for {hours} h, seed {seed}\n"));
-    report.runs.iter().for_each(print_run);
-    if let Some(restart) = &report.restart {
-        let mib = |bytes: u64| number(bytes as f64 / f64::from(1 << 20));
-        say(&format!(
-            "restart after kill -9 with {} points, {} MiB of log: ready in {:.2} s, first answer \
-             after {:.2} s, {} MB; the disk wrote {} MiB\n",
-            number(restart.points as f64),
-            mib(restart.log_bytes),
-            restart.ready_s,
-            restart.answered_s,
-            number(restart.memory_mb),
-            mib(restart.written_bytes),
-        ));
-    }
-    goals::print(&report.goals);
-    say(&format!("\n{}\n{}", report.machine.line(), report.disk.line()));
-}
-
-fn print_run(run: &Run) {
-    let Run { door, connections, batch, .. } = run;
-    say(&format!("{door}: {connections} connection(s), {batch} points a batch"));
-    let line = |name: &str, figure: String| say(&format!("  {name:<44}{figure:>16}"));
-    line("points", number(run.points as f64));
-    line("points/s until the last acknowledgement", number(run.points_per_second));
-    line("server CPU, µs a point, until then", format!("{:.3}", run.cpu_us_per_point));
-    line("the same, compaction included", format!("{:.3}", run.cpu_us_per_point_compacted));
-    line("compaction ends after, s", format!("{:.1}", run.compaction_s));
-    line("memory at its peak, MB", number(run.memory_mb));
-    line("bytes written a point, log and segments", format!("{:.2}", run.written_bytes_per_point));
-    if let Some(Spread { p50, p99, .. }) = run.ack_ms {
-        line("acknowledgement, ms, p50 / p99", format!("{p50:.2} / {p99:.2}"));
-    }
-    let Spread { p50, p99, .. } = run.visible_ms;
-    line("write to visible in SQL, ms, p50 / p99", format!("{p50:.2} / {p99:.2}"));
-    if let Some(others) = run.others_cores {
-        line("cores that others used meanwhile", format!("{others:.2}"));
-    }
-    print_size(&run.size);
-}
-
-fn print_size(size: &Size) {
-    say(&format!(
-        "  {} points in {} files, {} bytes, {:.3} bytes a point",
-        number(size.points as f64),
-        size.files,
-        number(size.bytes as f64),
-        size.bytes_per_point
-    ));
-    let cells = |columns: &BTreeMap<String, f64>| {
-        let cell = |name: &String| columns.get(name).map_or(0.0, |bytes| *bytes);
-        let cells = size.columns.keys().map(|name| format!("{:>11.3}", cell(name)));
-        cells.collect::<String>()
-    };
-    let heads: String = size.columns.keys().map(|name| format!("{name:>11}")).collect();
-    say(&format!("  {:<10}{:>7}{:>9}{heads}", "bytes", "share", "all"));
-    say(&format!("  {:<10}{:>7}{:>9.3}{}", "all", "", size.bytes_per_point, cells(&size.columns)));
-    for (class, of) in &size.classes {
-        let share = format!("{:.1} %", of.share * 100.0);
-        let all = of.bytes_per_point;
-        say(&format!("  {class:<10}{share:>7}{all:>9.3}{}", cells(&of.columns)));
-    }
-    say("");
 }

@@ -18,11 +18,11 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::figures::Spread;
-use super::folder::Folder;
-use super::machine::Machine;
-use super::subscriber::{Batch, Subscriber};
 use crate::auth::{generate_password, make_user};
+use crate::bench::client::subscriber::{Batch, Subscriber};
+use crate::bench::figures::Spread;
+use crate::bench::folder::Folder;
+use crate::bench::machine::Machine;
 use crate::cli::LatencyArgs;
 use crate::command::say;
 use crate::config::Config;

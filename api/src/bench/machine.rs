@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::figures::Spread;
-use super::process::machine_memory;
+use crate::bench::figures::Spread;
+use crate::bench::process::machine_memory;
 
 /// How often the disk is asked.
 const SYNCS: usize = 200;

@@ -1,8 +1,9 @@
 //! What is said on the command line about the plant, in the plant's own terms.
 
-use super::ingest::PlantFacts;
-use super::plant::{PlantOptions, SIGNALS_MAX, TICK};
-use crate::cli::{Door, PlantArgs, PlantSize};
+use crate::bench::ingest::PlantFacts;
+use crate::bench::plant::{PlantOptions, SIGNALS_MAX, TICK};
+use crate::bench::query::questions::Question;
+use crate::cli::{Door, PlantArgs, PlantSize, QueryArgs};
 
 /// Longest plant, in hours: ten years.
 pub const HOURS_MAX: f64 = 87_600.0;
@@ -29,6 +30,21 @@ impl PlantArgs {
     pub fn facts(&self, options: PlantOptions) -> PlantFacts {
         let hours = options.ticks as f64 * TICK as f64 / 3_600e6;
         PlantFacts { signals: options.signals, hours, seed: options.seed }
+    }
+}
+
+impl QueryArgs {
+    /// The questions that are meant.
+    pub fn questions(&self) -> Result<Vec<Question>, String> {
+        let named = |name: &String| {
+            let found = Question::ALL.into_iter().find(|question| question.name() == *name);
+            let names = Question::ALL.map(Question::name).join(", ");
+            found.ok_or_else(|| format!("there is no question '{name}'; there are {names}"))
+        };
+        match self.question.is_empty() {
+            true => Ok(Question::ALL.to_vec()),
+            false => self.question.iter().map(named).collect(),
+        }
     }
 }
 

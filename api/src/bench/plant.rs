@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 
 use chance::Chance;
 use clock::{DeviceClock, Outage};
-use values::Process;
+pub use values::Process;
 
 /// Most signals of a plant.
 pub const SIGNALS_MAX: u32 = 100_000;

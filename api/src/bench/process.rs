@@ -33,6 +33,12 @@ pub fn usage(pid: u32) -> Option<Usage> {
     })
 }
 
+/// Forgets the most memory that a process has had in use, so that the next peak can be seen. Where
+/// the system does not allow it the old peak stays.
+pub fn forget_peak(pid: u32) {
+    let _ = std::fs::write(format!("/proc/{pid}/clear_refs"), "5");
+}
+
 /// Processor time out of `/proc/PID/stat`.
 fn cpu(stat: &str) -> Option<Duration> {
     // The name in brackets may hold anything.
@@ -140,6 +146,18 @@ mod tests {
         assert_eq!(kibibytes(status, "VmSwap:"), None);
         let machine = "cpu  100 10 90 5000 400 3 7 90 0 0\ncpu0 1 2 3 4\n";
         assert_eq!(busy(machine), Some(Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn a_peak_that_was_forgotten_is_not_told_again() {
+        let pid = std::process::id();
+        let memory = vec![7_u8; 200 << 20];
+        assert!(std::hint::black_box(&memory).iter().all(|byte| *byte == 7));
+        let high = usage(pid).unwrap().memory_peak;
+        drop(memory);
+        forget_peak(pid);
+        let low = usage(pid).unwrap().memory_peak;
+        assert!(low < high, "{low} {high}");
     }
 
     #[test]

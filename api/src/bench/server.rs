@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use super::folder::Folder;
-use super::process::{Usage, usage};
+use crate::bench::folder::Folder;
+use crate::bench::process::{Usage, usage};
 
 /// Longest wait for a server to be ready or to end.
 const WAIT_MAX: Duration = Duration::from_secs(600);

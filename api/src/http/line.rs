@@ -1,28 +1,26 @@
-//! InfluxDB line protocol: text to points in columns, or the line, the column and the reason why not.
+//! InfluxDB line protocol: text to points in columns, or the line, the column and
+//! the reason why not.
 //!
 //! The syntax is that of InfluxDB 2 (measurement, tags, fields, timestamp). Of `a,x=1,y=2 f=3` the
 //! signal is `a/1/2/f`: the measurement, the tags' values in the order of their keys, the field.
 //! What stands before a line's values is taken apart where it is met first; after that its bytes
-//! are recognised, so that a line costs its numbers and no memory of its own.
+//! are recognised, also in later texts, so that a line costs its numbers and no memory of its own.
 
 mod head;
 #[cfg(test)]
 mod reference;
 
-use std::sync::Arc;
-
-use parx_ingest::{Points, Series, WRITE_POINTS_MAX};
+use parx_ingest::{Points, WRITE_POINTS_MAX};
 use parx_log::{Timestamp, Value};
 
 use head::Heads;
+pub use head::{KNOWN_BYTES_MAX, KNOWN_KEPT_MAX, Pool};
 
 /// The points of a text.
 #[derive(Debug, Default)]
 pub struct Lines {
     /// The points, as many as one write may hold and one more.
     pub points: Points,
-    /// The line that each of them stands in, from 1.
-    pub lines: Vec<usize>,
     /// How many points the text holds.
     pub count: usize,
 }
@@ -76,28 +74,36 @@ impl Precision {
 }
 
 /// All points of a text, those without a timestamp at `now`; nothing of it if one line is wrong.
-pub fn parse(text: &str, precision: Precision, now: Timestamp) -> Result<Lines, LineError> {
-    let mut parser = Parser {
-        text,
-        at: 0,
-        start: 0,
-        number: 1,
-        precision,
-        now,
-        heads: Heads::default(),
-        series: Vec::new(),
-        done: Lines::default(),
-    };
+pub fn parse(
+    text: &str,
+    precision: Precision,
+    now: Timestamp,
+    pool: &Pool,
+) -> Result<Lines, LineError> {
+    let mut parser = Parser::of(text, precision, now, pool.take());
     // A line is seldom shorter than this.
-    let guess = (text.len() / 32).min(WRITE_POINTS_MAX);
-    parser.done.points.reserve(guess);
-    parser.done.lines.reserve(guess);
-    while parser.at < text.len() {
-        parser.line()?;
+    parser.done.points.reserve((text.len() / 32).min(WRITE_POINTS_MAX));
+    let mut parsed = Ok(());
+    while parsed.is_ok() && parser.at < text.len() {
+        parsed = parser.line();
     }
-    let mut done = parser.done;
-    done.points.series = Arc::new(parser.series);
-    Ok(done)
+    let Parser { mut done, heads, .. } = parser;
+    done.points.series = heads.series.clone();
+    pool.give(heads);
+    parsed.map(|()| done)
+}
+
+/// The line, from 1, that the point at `index` of a text stands in.
+pub fn line_of(text: &str, index: usize) -> usize {
+    let mut parser = Parser::of(text, Precision::Nanoseconds, Timestamp::MIN, Heads::default());
+    let mut line = parser.number;
+    while parser.done.count <= index && parser.at < text.len() {
+        line = parser.number;
+        if parser.line().is_err() {
+            break;
+        }
+    }
+    line
 }
 
 /// A text while it is read.
@@ -111,12 +117,16 @@ struct Parser<'a> {
     number: usize,
     precision: Precision,
     now: Timestamp,
-    heads: Heads<'a>,
-    series: Vec<Series>,
+    heads: Heads,
     done: Lines,
 }
 
 impl<'a> Parser<'a> {
+    fn of(text: &'a str, precision: Precision, now: Timestamp, heads: Heads) -> Parser<'a> {
+        let (at, start, number, done) = (0, 0, 1, Lines::default());
+        Parser { text, at, start, number, precision, now, heads, done }
+    }
+
     fn error<T>(&self, problem: impl Into<String>) -> Result<T, LineError> {
         let before = self.text.get(self.start..self.at).unwrap_or_default();
         let breaks = before.bytes().filter(|byte| *byte == b'\n').count();
@@ -188,7 +198,6 @@ impl<'a> Parser<'a> {
         self.done.count += 1;
         if self.done.points.len() <= WRITE_POINTS_MAX {
             self.done.points.push(series, 0, Some(value));
-            self.done.lines.push(self.number);
         }
     }
 

@@ -24,6 +24,9 @@ pub const WRITE_BYTES_MAX: usize = 16 << 20;
 /// Largest body of a write once it is unpacked, in bytes.
 pub const WRITE_UNPACKED_BYTES_MAX: u64 = 64 << 20;
 
+/// Bytes of a body up to which it is read where it came in: a quarter of a millisecond's work.
+const BYTES_AT_ONCE_MAX: usize = 64 << 10;
+
 /// Stores what the body says.
 pub async fn write(
     State(state): State<HttpState>,
@@ -41,17 +44,16 @@ pub async fn write(
     let _turn = turn.map_err(|_| HttpError::busy("the server is stopping"))?;
     let gzip = encoding(&headers)?;
     let now = state.log.now();
-    // Unpacking and parsing a large body takes longer than an async thread may be kept.
-    let parsed = tokio::task::spawn_blocking(move || {
-        let unpacked = if gzip { unpack(&body)?.into() } else { body };
-        let text = str::from_utf8(&unpacked).map_err(|error| {
+    let (body, known) = (unpacked(gzip, body).await?, state.known.clone());
+    let text = body.clone();
+    let parsed = aside(text.len(), move || {
+        let text = str::from_utf8(&text).map_err(|error| {
             let at = error.valid_up_to();
             bad(format!("the body is not UTF-8 from byte {at} on"), "send UTF-8")
         })?;
-        line::parse(text, precision, now).map_err(HttpError::from)
+        line::parse(text, precision, now, &known).map_err(HttpError::from)
     });
-    let Lines { points, lines, count } =
-        parsed.await.map_err(|error| bad(error.to_string(), ""))??;
+    let Lines { points, count } = parsed.await?;
     if count == 0 {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
@@ -61,13 +63,32 @@ pub async fn write(
     };
     let sequence = written.map_err(|error| match error {
         IntakeError::Type { index, .. } => {
-            let line = lines.get(index).copied().unwrap_or_default();
+            let line = line::line_of(str::from_utf8(&body).unwrap_or_default(), index);
             HttpError::from(line::LineError { line, column: 1, problem: error.to_string() })
         }
         error => error.into(),
     })?;
     let header = [("parx-sequence", sequence.to_string())];
     Ok((StatusCode::NO_CONTENT, header).into_response())
+}
+
+/// Does what takes longer with a large body on a thread where that disturbs nobody.
+async fn aside<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> Result<T, HttpError> + Send + 'static,
+) -> Result<T, HttpError> {
+    if bytes <= BYTES_AT_ONCE_MAX {
+        return work();
+    }
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(bad(error.to_string(), "")))
+}
+
+async fn unpacked(gzip: bool, body: Bytes) -> Result<Bytes, HttpError> {
+    match gzip {
+        true => aside(usize::MAX, move || unpack(&body).map(Bytes::from)).await,
+        false => Ok(body),
+    }
 }
 
 fn bad(message: impl Into<String>, hint: &str) -> HttpError {

@@ -15,7 +15,7 @@ const ROLL_OVER: f64 = 65_536.0;
 
 /// A signal in the middle of its life.
 #[derive(Clone, Debug)]
-pub(super) struct Process {
+pub struct Process {
     chance: Chance,
     model: Model,
     /// Seconds from one scan to the next.
@@ -63,7 +63,7 @@ enum Model {
 
 impl Process {
     /// A signal of a class before its first scan.
-    pub(super) fn new(class: Class, mut chance: Chance) -> Process {
+    pub fn new(class: Class, mut chance: Chance) -> Process {
         let every = class.period() as f64 * 0.5;
         let model = Model::new(class, every, &mut chance);
         let bads = [
@@ -76,7 +76,7 @@ impl Process {
     }
 
     /// What the next scan reads.
-    pub(super) fn step(&mut self) -> (f64, u32) {
+    pub fn step(&mut self) -> (f64, u32) {
         let value = self.model.step(self.every, &mut self.chance);
         if self.burst == 0 && self.chance.happens(self.every / BURST_EVERY) {
             let seconds = self.chance.between(1.0, BURST_MAX);

@@ -2,21 +2,31 @@
 //!
 //! Lines come in rounds: after a measurement with its tags comes mostly the one that came after it
 //! the last time, and so do fields. So the bytes are first compared with that one; only where they
-//! differ are they hashed, and only where they are new taken apart.
+//! differ are they hashed, and only where they are new taken apart. What is known is kept from one
+//! text to the next (`Pool`), within bounds.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use parx_ingest::Series;
 
 use super::{LineError, Parser};
 
+/// Bytes of names that are kept from one text to the next; who knows more is forgotten.
+pub const KNOWN_BYTES_MAX: usize = 8 << 20;
+/// How many are kept, for texts that are read at once.
+pub const KNOWN_KEPT_MAX: usize = 4;
+/// Longest text of a field that is kept to be shared with the next one that is alike.
+const SHARED_TEXT_BYTES_MAX: usize = 64;
+
 /// A measurement with its tags, as it stands in the text.
-struct Head<'a> {
-    raw: &'a str,
+struct Head {
+    raw: Arc<str>,
     /// Its measurement and the tags' values, as signals are called.
     prefix: String,
     labels: BTreeMap<String, String>,
+    fields: HashMap<Arc<str>, u32>,
     /// The field that begins its lines.
     first: Option<u32>,
     /// The head that came after it.
@@ -24,8 +34,8 @@ struct Head<'a> {
 }
 
 /// A field of a head, as it stands in the text.
-struct Field<'a> {
-    raw: &'a str,
+struct Field {
+    raw: Arc<str>,
     key: String,
     /// Place among the points' series.
     series: u32,
@@ -37,14 +47,33 @@ struct Field<'a> {
 
 /// What has been met so far.
 #[derive(Default)]
-pub(super) struct Heads<'a> {
-    heads: Vec<Head<'a>>,
-    fields: Vec<Field<'a>>,
-    heads_by_bytes: HashMap<&'a str, u32>,
-    fields_by_bytes: HashMap<(u32, &'a str), u32>,
+pub(super) struct Heads {
+    heads: Vec<Head>,
+    fields: Vec<Field>,
+    by_bytes: HashMap<Arc<str>, u32>,
+    pub(super) series: Arc<Vec<Series>>,
     series_by_tag: HashMap<String, u32>,
     /// The head of the line before.
     last: Option<u32>,
+    /// Bytes of all the names, about.
+    bytes: usize,
+}
+
+/// What was known after the texts before, for those to come.
+#[derive(Default)]
+pub struct Pool(Mutex<Vec<Heads>>);
+
+impl Pool {
+    pub(super) fn take(&self) -> Heads {
+        self.0.lock().pop().unwrap_or_default()
+    }
+
+    pub(super) fn give(&self, heads: Heads) {
+        let mut kept = self.0.lock();
+        if heads.bytes <= KNOWN_BYTES_MAX && kept.len() < KNOWN_KEPT_MAX {
+            kept.push(heads);
+        }
+    }
 }
 
 /// Where in a line the reading is: its head, and the field before.
@@ -54,7 +83,7 @@ pub(super) struct Place {
     field: Option<u32>,
 }
 
-impl Heads<'_> {
+impl Heads {
     /// The key of a field.
     pub(super) fn key(&self, field: u32) -> &str {
         self.fields.get(field as usize).map_or("", |field| &field.key)
@@ -62,10 +91,13 @@ impl Heads<'_> {
 
     /// A text of a field; the one before it, if they are alike.
     pub(super) fn text(&mut self, field: u32, text: &str) -> Arc<str> {
-        let Some(field) = self.fields.get_mut(field as usize) else { return text.into() };
-        match &field.text {
-            Some(last) if **last == *text => last.clone(),
-            Some(_) | None => field.text.insert(text.into()).clone(),
+        let field = self.fields.get_mut(field as usize);
+        match field.filter(|_| text.len() <= SHARED_TEXT_BYTES_MAX) {
+            None => text.into(),
+            Some(field) => match &field.text {
+                Some(last) if **last == *text => last.clone(),
+                Some(_) | None => field.text.insert(text.into()).clone(),
+            },
         }
     }
 
@@ -76,9 +108,43 @@ impl Heads<'_> {
         }
         self.last = Some(head);
     }
+
+    fn add_head(&mut self, raw: &str, measurement: &str, labels: BTreeMap<String, String>) -> u32 {
+        let values: Vec<&str> = labels.values().map(String::as_str).collect();
+        let prefix = [&[measurement], values.as_slice()].concat().join("/");
+        let (raw, head): (Arc<str>, _) = (raw.into(), self.heads.len() as u32);
+        self.by_bytes.insert(raw.clone(), head);
+        self.bytes += size_of::<Head>() + 3 * raw.len();
+        let (fields, first, next) = (HashMap::new(), None, None);
+        self.heads.push(Head { raw, prefix, labels, fields, first, next });
+        head
+    }
+
+    fn add_field(&mut self, head: u32, raw: &str, key: String) -> u32 {
+        let field = self.fields.len() as u32;
+        let Some(head) = self.heads.get_mut(head as usize) else { return field };
+        let raw: Arc<str> = raw.into();
+        head.fields.insert(raw.clone(), field);
+        let tag = format!("{}/{key}", head.prefix);
+        self.bytes += size_of::<Field>() + 2 * raw.len();
+        // Heads that are written in another way may be of the same signal.
+        let series = match self.series_by_tag.get(&tag) {
+            Some(series) => *series,
+            None => {
+                let series = self.series.len() as u32;
+                self.bytes += size_of::<Series>() + 2 * tag.len() + head.raw.len();
+                self.series_by_tag.insert(tag.clone(), series);
+                let labels = head.labels.clone();
+                Arc::make_mut(&mut self.series).push(Series { tag, labels });
+                series
+            }
+        };
+        self.fields.push(Field { raw, key, series, next: None, text: None });
+        field
+    }
 }
 
-impl<'a> Parser<'a> {
+impl Parser<'_> {
     /// Whether `raw` is what comes next, up to `end`.
     fn is_next(&self, raw: &str, end: u8) -> bool {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
@@ -90,7 +156,7 @@ impl<'a> Parser<'a> {
         let of = |place: Option<u32>| place.and_then(|place| self.heads.heads.get(place as usize));
         let guess = of(self.heads.last).and_then(|last| last.next);
         if let (Some(head), Some(known)) = (guess, of(guess))
-            && self.is_next(known.raw, b' ')
+            && self.is_next(&known.raw, b' ')
         {
             self.at += known.raw.len();
             self.heads.last = guess;
@@ -98,16 +164,17 @@ impl<'a> Parser<'a> {
         }
         // Without a backslash, the first space ends a head that is in order.
         let raw = self.until(|byte| matches!(byte, b' ' | b'\n' | b'\\'));
-        let known = self.heads.heads_by_bytes.get(raw).copied();
+        let known = self.heads.by_bytes.get(raw).copied();
         if let Some(head) = known.filter(|_| self.is_next(raw, b' ')) {
             self.at += raw.len();
             self.heads.came(head);
             return Ok(Place { head, field: None });
         }
-        self.new_head()
+        self.other_head()
     }
 
-    fn new_head(&mut self) -> Result<Place, LineError> {
+    /// A head that is taken apart.
+    fn other_head(&mut self) -> Result<Place, LineError> {
         let from = self.at;
         let measurement = self.name(b", ", "the measurement")?;
         let mut labels = BTreeMap::new();
@@ -122,16 +189,9 @@ impl<'a> Parser<'a> {
             }
         }
         let raw = self.text.get(from..self.at).unwrap_or_default();
-        let head = match self.heads.heads_by_bytes.get(raw) {
+        let head = match self.heads.by_bytes.get(raw) {
             Some(head) => *head,
-            None => {
-                let values: Vec<&str> = labels.values().map(String::as_str).collect();
-                let prefix = [&[measurement.as_str()], values.as_slice()].concat().join("/");
-                let head = self.heads.heads.len() as u32;
-                self.heads.heads.push(Head { raw, prefix, labels, first: None, next: None });
-                self.heads.heads_by_bytes.insert(raw, head);
-                head
-            }
+            None => self.heads.add_head(raw, &measurement, labels),
         };
         self.heads.came(head);
         Ok(Place { head, field: None })
@@ -139,15 +199,13 @@ impl<'a> Parser<'a> {
 
     /// One field with its value.
     pub(super) fn field(&mut self, place: Place) -> Result<Place, LineError> {
-        let before = place.field.and_then(|field| self.heads.fields.get(field as usize));
-        let head = self.heads.heads.get(place.head as usize);
         let guess = match place.field {
-            Some(_) => before.and_then(|field| field.next),
-            None => head.and_then(|head| head.first),
+            Some(before) => self.heads.fields.get(before as usize).and_then(|field| field.next),
+            None => self.heads.heads.get(place.head as usize).and_then(|head| head.first),
         };
         let known = guess.and_then(|field| self.heads.fields.get(field as usize));
         let field = match (guess, known) {
-            (Some(field), Some(known)) if self.is_next(known.raw, b'=') => {
+            (Some(field), Some(known)) if self.is_next(&known.raw, b'=') => {
                 self.at += known.raw.len();
                 field
             }
@@ -168,9 +226,10 @@ impl<'a> Parser<'a> {
             return self.error(format!("the field '{key}' has no value; write {key}=value"));
         }
         let raw = self.text.get(from..self.at).unwrap_or_default();
-        let field = match self.heads.fields_by_bytes.get(&(place.head, raw)) {
+        let head = self.heads.heads.get(place.head as usize);
+        let field = match head.and_then(|head| head.fields.get(raw)) {
             Some(field) => *field,
-            None => self.new_field(place.head, raw, key),
+            None => self.heads.add_field(place.head, raw, key),
         };
         let heads = &mut self.heads;
         let before = match place.field {
@@ -181,28 +240,5 @@ impl<'a> Parser<'a> {
             *before = Some(field);
         }
         Ok(field)
-    }
-
-    fn new_field(&mut self, head: u32, raw: &'a str, key: String) -> u32 {
-        let heads = &mut self.heads;
-        let (prefix, labels) = match heads.heads.get(head as usize) {
-            Some(head) => (head.prefix.as_str(), head.labels.clone()),
-            None => ("", BTreeMap::new()),
-        };
-        let tag = format!("{prefix}/{key}");
-        // Heads that are written in another way may be of the same signal.
-        let series = match heads.series_by_tag.get(&tag) {
-            Some(series) => *series,
-            None => {
-                let series = self.series.len() as u32;
-                heads.series_by_tag.insert(tag.clone(), series);
-                self.series.push(Series { tag, labels });
-                series
-            }
-        };
-        let field = heads.fields.len() as u32;
-        heads.fields.push(Field { raw, key, series, next: None, text: None });
-        heads.fields_by_bytes.insert((head, raw), field);
-        field
     }
 }

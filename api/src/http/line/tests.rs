@@ -12,9 +12,9 @@ const NOW: Timestamp = Timestamp::from_micros(77);
 /// Tag, labels, time, value and line of each point.
 type Rows = Vec<(String, BTreeMap<String, String>, Timestamp, Value, usize)>;
 
-fn rows(lines: Lines) -> Rows {
-    let Lines { points, lines, count } = lines;
-    assert_eq!([points.len(), lines.len()], [count; 2]);
+fn rows(text: &str, lines: Lines) -> Rows {
+    let Lines { points, count } = lines;
+    assert_eq!(points.len(), count);
     let value = |row: usize| match points.kinds[row] {
         RunKind::None => unreachable!("every point has a value"),
         RunKind::Float => Value::Float(f64::from_bits(points.bits[row])),
@@ -25,13 +25,14 @@ fn rows(lines: Lines) -> Rows {
     let row = |row: usize| {
         let series = &points.series[points.keys[row] as usize];
         let time = Timestamp::from_micros(points.times[row]);
-        (series.tag.clone(), series.labels.clone(), time, value(row), lines[row])
+        (series.tag.clone(), series.labels.clone(), time, value(row), line_of(text, row))
     };
     (0..points.len()).map(row).collect()
 }
 
 fn points(text: &str) -> Vec<(String, Value, i64)> {
-    let rows = rows(parse(text, Precision::Nanoseconds, NOW).unwrap());
+    let lines = parse(text, Precision::Nanoseconds, NOW, &Pool::default()).unwrap();
+    let rows = rows(text, lines);
     rows.into_iter().map(|(tag, _, time, value, _)| (tag, value, time.micros())).collect()
 }
 
@@ -121,8 +122,12 @@ proptest! {
     fn any_text_gives_the_points_and_errors_of_the_slow_parser(
         text in text(), precision in precision(),
     ) {
-        let got = parse(&text, precision, NOW).map(rows);
-        prop_assert_eq!(got, reference(&text, precision));
+        // The second time everything is known.
+        let pool = Pool::default();
+        for _ in 0..2 {
+            let got = parse(&text, precision, NOW, &pool).map(|lines| rows(&text, lines));
+            prop_assert_eq!(got, reference(&text, precision));
+        }
     }
 
     #[test]
@@ -141,7 +146,8 @@ proptest! {
             format!("{name}{tags} {} {number}\n", fields.join(","))
         };
         let text: String = order.iter().map(line).collect();
-        let got = parse(&text, Precision::Milliseconds, NOW).map(rows);
+        let got = parse(&text, Precision::Milliseconds, NOW, &Pool::default());
+        let got = got.map(|lines| rows(&text, lines));
         let wanted = reference(&text, Precision::Milliseconds);
         prop_assert!(wanted.is_ok());
         prop_assert_eq!(got, wanted);
@@ -149,9 +155,24 @@ proptest! {
 }
 
 #[test]
+fn what_is_known_from_text_to_text_is_bounded() {
+    let pool = Pool::default();
+    let long = "x".repeat(1000);
+    for round in 0..3 {
+        let lines: String = (0..3000).map(|n| format!("{long}{round},n={n} f=1\n")).collect();
+        assert!(parse(&lines, Precision::Nanoseconds, NOW, &pool).is_ok());
+    }
+    let known: Vec<usize> = std::iter::repeat_with(|| pool.take())
+        .take(KNOWN_KEPT_MAX)
+        .map(|heads| heads.series.len())
+        .collect();
+    assert!(known.iter().all(|known| *known < 6000), "{known:?}");
+}
+
+#[test]
 fn of_too_many_points_all_are_counted_and_few_are_kept() {
     let text = "m f=1\n".repeat(WRITE_POINTS_MAX + 10);
-    let lines = parse(&text, Precision::Nanoseconds, NOW).unwrap();
+    let lines = parse(&text, Precision::Nanoseconds, NOW, &Pool::default()).unwrap();
     assert_eq!((lines.count, lines.points.len()), (WRITE_POINTS_MAX + 10, WRITE_POINTS_MAX + 1));
 }
 
@@ -182,7 +203,8 @@ fn escapes_comments_blank_lines_and_quotes_are_understood() {
 #[test]
 fn the_precision_is_the_timestamps_unit() {
     for (word, expected) in [("ns", 1), ("us", 1_500), ("ms", 1_500_000), ("s", 1_500_000_000)] {
-        let lines = parse("m f=1 1500", Precision::parse(word).unwrap(), NOW).unwrap();
+        let precision = Precision::parse(word).unwrap();
+        let lines = parse("m f=1 1500", precision, NOW, &Pool::default()).unwrap();
         assert_eq!(lines.points.times, [expected], "{word}");
     }
 }
@@ -206,7 +228,7 @@ fn a_bad_line_is_told_with_its_place_and_reason() {
         ("m f=1,", 1, 7, "a field's key is missing"),
     ];
     for (text, line, column, part) in table {
-        let error = parse(text, Precision::Nanoseconds, NOW).unwrap_err();
+        let error = parse(text, Precision::Nanoseconds, NOW, &Pool::default()).unwrap_err();
         assert!(error.problem.contains(part), "{text:?}: {error}");
         assert_eq!((error.line, error.column), (line, column), "{text:?}: {error}");
     }

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use super::feed;
-use super::folder::{Fed, Folder};
-use super::http::Http;
-use super::load::{self, Messages};
-use super::plant::{Plant, PlantOptions};
-use super::server::{Server, password};
-use super::settle::{self, SEAL_AFTER_S};
+use crate::bench::client::http::Http;
+use crate::bench::folder::{Fed, Folder};
+use crate::bench::ingest::feed;
+use crate::bench::ingest::load::{self, Messages};
+use crate::bench::ingest::settle::{self, SEAL_AFTER_S};
+use crate::bench::plant::{Plant, PlantOptions};
+use crate::bench::server::{Server, password};
 
 /// Points of a batch, and connections.
 const SHAPE: (usize, usize) = (50_000, 2);

@@ -54,12 +54,27 @@ impl Http {
         Ok(Http { stream, token, buffer: Vec::new() })
     }
 
+    /// Asks for a path.
+    pub async fn get(&mut self, path: &str) -> Result<Answer, String> {
+        self.exchange(format!("GET {path} HTTP/1.1\r\nHost: parx\r\n"), path, &[]).await
+    }
+
     /// Sends a body and waits for the answer.
     pub async fn post(&mut self, path: &str, kind: &str, body: &[u8]) -> Result<Answer, String> {
-        let mut head = format!(
-            "POST {path} HTTP/1.1\r\nHost: parx\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n",
-            body.len()
+        let length = body.len();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: parx\r\nContent-Type: {kind}\r\n\
+             Content-Length: {length}\r\n"
         );
+        self.exchange(head, path, body).await
+    }
+
+    async fn exchange(
+        &mut self,
+        mut head: String,
+        path: &str,
+        body: &[u8],
+    ) -> Result<Answer, String> {
         if !self.token.is_empty() {
             head.push_str(&format!("Authorization: Bearer {}\r\n", self.token));
         }
@@ -100,12 +115,46 @@ impl Http {
             self.fill().await?;
         };
         let (status, length) = length;
-        while self.buffer.len() < head + length {
+        self.buffer.drain(..head);
+        let body = match length {
+            Some(length) => self.take(length).await?,
+            None => {
+                let mut body = Vec::new();
+                loop {
+                    let chunk = self.chunk().await?;
+                    if chunk.is_empty() {
+                        break body;
+                    }
+                    body.extend(chunk);
+                }
+            }
+        };
+        Ok(Answer { status, body })
+    }
+
+    /// The next chunk of a body whose length is not told before; the last one is empty.
+    async fn chunk(&mut self) -> std::io::Result<Vec<u8>> {
+        let end = loop {
+            match find(&self.buffer, b"\r\n") {
+                Some(end) => break end,
+                None => self.fill().await?,
+            }
+        };
+        let line = self.take(end + 2).await?;
+        let digits = String::from_utf8_lossy(line.get(..end).unwrap_or_default()).into_owned();
+        let length = usize::from_str_radix(digits.trim(), 16)
+            .map_err(|_| std::io::Error::other(format!("'{digits}' is no length of a chunk")))?;
+        let mut chunk = self.take(length + 2).await?;
+        chunk.truncate(length);
+        Ok(chunk)
+    }
+
+    async fn take(&mut self, length: usize) -> std::io::Result<Vec<u8>> {
+        while self.buffer.len() < length {
             self.fill().await?;
         }
-        let body = self.buffer.get(head..head + length).unwrap_or_default().to_vec();
-        self.buffer.drain(..head + length);
-        Ok(Answer { status, body })
+        let rest = self.buffer.split_off(length);
+        Ok(std::mem::replace(&mut self.buffer, rest))
     }
 
     async fn fill(&mut self) -> std::io::Result<()> {
@@ -120,17 +169,21 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// Status and length of the body.
-fn read_head(text: &str) -> Option<(u16, usize)> {
+/// Status and length of the body; none if it comes in chunks.
+fn read_head(text: &str) -> Option<(u16, Option<usize>)> {
     let mut lines = text.split("\r\n");
     let status: u16 = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let length = lines.find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-    });
-    match length {
-        None if status == 204 => Some((status, 0)),
-        length => Some((status, length?)),
+    let fields: Vec<(String, &str)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim()))
+        .collect();
+    let field =
+        |wanted: &str| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
+    match (field("content-length"), field("transfer-encoding")) {
+        (Some(length), _) => Some((status, Some(length.parse().ok()?))),
+        (None, Some("chunked")) => Some((status, None)),
+        (None, _) if status == 204 => Some((status, Some(0))),
+        (None, _) => None,
     }
 }
 
@@ -149,9 +202,10 @@ mod tests {
     #[test]
     fn a_head_tells_status_and_length() {
         let table = [
-            ("HTTP/1.1 200 OK\r\ncontent-type: x\r\nContent-Length: 12", Some((200, 12))),
-            ("HTTP/1.1 204 No Content\r\ndate: x", Some((204, 0))),
-            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked", None),
+            ("HTTP/1.1 200 OK\r\ncontent-type: x\r\nContent-Length: 12", Some((200, Some(12)))),
+            ("HTTP/1.1 204 No Content\r\ndate: x", Some((204, Some(0)))),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked", Some((200, None))),
+            ("HTTP/1.1 200 OK\r\ndate: x", None),
             ("", None),
         ];
         for (head, expected) in table {

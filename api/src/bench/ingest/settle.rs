@@ -3,6 +3,7 @@
 //! The server runs while it is waited for and is off while its files are looked at.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,11 +11,11 @@ use parx_compactor::{SegmentStore, costs};
 use parx_log::{Log, LogOptions, SegmentKind, SystemClock};
 use serde::Serialize;
 
-use super::folder::{Fed, Folder};
-use super::http::Http;
-use super::plant::{Class, Plant, tag};
-use super::progress::Progress;
-use super::server::Server;
+use crate::bench::client::http::Http;
+use crate::bench::folder::{Fed, Folder};
+use crate::bench::plant::{Class, Plant, tag};
+use crate::bench::progress::Progress;
+use crate::bench::server::Server;
 
 /// Age at which a server under measurement takes samples out of its log, in seconds.
 pub const SEAL_AFTER_S: u64 = 3;
@@ -138,4 +139,22 @@ impl Size {
             size.columns.values_mut().for_each(|bytes| *bytes /= own.max(1.0));
         }
     }
+}
+
+/// All files below a folder.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        match entry.path() {
+            path if path.is_dir() => files.extend(files_below(&path)),
+            path => files.push(path),
+        }
+    }
+    files
+}
+
+/// Bytes of all files below a folder.
+pub fn bytes_below(folder: &Path) -> u64 {
+    let bytes = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
+    files_below(folder).iter().map(bytes).sum()
 }

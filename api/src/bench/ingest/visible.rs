@@ -11,12 +11,12 @@ use parx_log::{Clock as _, SystemClock, Timestamp};
 use parx_query::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use tokio::sync::mpsc;
 
-use super::figures::Spread;
-use super::flight::Flight;
-use super::http::Http;
-use super::load;
-use super::plant::Points;
-use super::server::Server;
+use crate::bench::client::flight::{Flight, PutError};
+use crate::bench::client::http::Http;
+use crate::bench::figures::Spread;
+use crate::bench::ingest::load;
+use crate::bench::plant::Points;
+use crate::bench::server::Server;
 
 /// How often it is measured.
 pub const ROUNDS: usize = 200;
@@ -37,7 +37,7 @@ pub enum Way {
 enum Writer {
     Flight {
         send: mpsc::UnboundedSender<arrow_flight::FlightData>,
-        answers: BoxStream<'static, Result<arrow_flight::PutResult, String>>,
+        answers: BoxStream<'static, Result<arrow_flight::PutResult, PutError>>,
     },
     Line(Http),
 }
@@ -86,8 +86,8 @@ impl Writer {
                 }
                 let stream = futures::stream::poll_fn(move |cx| receiver.poll_recv(cx));
                 let mut client = Flight::connect(server.flight, token).await?;
-                let mut answers = client.put(stream).await?;
-                answers.next().await.ok_or("DoPut gave no answer")??;
+                let mut answers = client.put(stream).await.map_err(|error| error.to_string())?;
+                heard(answers.next().await)?;
                 Ok(Writer::Flight { send, answers })
             }
         }
@@ -100,7 +100,7 @@ impl Writer {
                 for message in message(time, false).await? {
                     let _ = send.send(message);
                 }
-                answers.next().await.ok_or("DoPut ended")??;
+                heard(answers.next().await)?;
             }
             Writer::Line(http) => {
                 let line = format!("bench probe=1 {}", time.micros());
@@ -113,6 +113,11 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+fn heard(answer: Option<Result<arrow_flight::PutResult, PutError>>) -> Result<(), String> {
+    let answer = answer.ok_or("DoPut ended without an answer")?;
+    answer.map(|_| ()).map_err(|error| error.to_string())
 }
 
 async fn message(time: Timestamp, first: bool) -> Result<Vec<arrow_flight::FlightData>, String> {

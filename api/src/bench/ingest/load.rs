@@ -15,9 +15,9 @@ use parx_query::arrow::array::{
 };
 use parx_query::arrow::error::ArrowError;
 
-use super::plant::{DEVICE_SIGNALS, Plant, Points, tag};
-use super::process::machine_memory;
-use super::progress::Progress;
+use crate::bench::plant::{DEVICE_SIGNALS, Plant, Points, tag};
+use crate::bench::process::machine_memory;
+use crate::bench::progress::Progress;
 
 /// Bytes that one point takes in memory while it waits for Flight.
 const FLIGHT_BYTES: u64 = 30;
@@ -64,13 +64,12 @@ pub struct Tags {
 }
 
 impl Tags {
-    /// The tags of a plant.
-    pub fn of(plant: &Plant) -> Tags {
+    /// The tags of so many signals.
+    pub fn new(count: u32) -> Tags {
         let line = |signal: u32| {
             let (device, number) = (signal / DEVICE_SIGNALS, signal % DEVICE_SIGNALS);
             format!("plant,device=d{device:03} s{number:02}=")
         };
-        let count = u32::try_from(plant.classes().len()).unwrap_or(u32::MAX);
         Tags {
             dictionary: Arc::new(StringArray::from_iter_values((0..count).map(tag))),
             lines: (0..count).map(line).collect(),
@@ -106,7 +105,7 @@ pub async fn make<F: Form>(
 ) -> Result<Vec<Vec<F>>, String> {
     let expected = plant.points_expected().min(points_max);
     check_memory(expected * F::POINT_BYTES)?;
-    let tags = Tags::of(plant);
+    let tags = Tags::new(u32::try_from(plant.classes().len()).unwrap_or(u32::MAX));
     let mut dealt: Vec<Vec<F>> = (0..connections.max(1)).map(|_| Vec::new()).collect();
     let (mut made, mut progress) = (0, Progress::new("generating", expected));
     'all: loop {
@@ -206,14 +205,16 @@ mod tests {
         let dealt = make::<Lines>(&mut Plant::new(TINY), (500, 1), 700).await.unwrap();
         let text: Vec<u8> = dealt[0].iter().flat_map(|batch| batch.text.clone()).collect();
         let text = String::from_utf8(text).unwrap();
-        let points = crate::http::line::parse(&text, crate::http::line::Precision::Microseconds);
-        let points = points.unwrap();
         let expected = Plant::new(TINY).next(700);
-        assert_eq!(points.len(), 700);
-        for (row, point) in points.iter().enumerate() {
-            assert_eq!(point.tag, tag(expected.signals[row]));
-            assert_eq!(point.time.map(|time| time.micros()), Some(expected.times[row]));
-            assert_eq!(point.value, parx_log::Value::Float(expected.values[row]));
+        let rows = expected.signals.iter().zip(&expected.values).zip(&expected.times);
+        assert_eq!(text.lines().count(), 700);
+        for (line, ((signal, value), time)) in text.lines().zip(rows) {
+            let (head, rest) = line.split_once('=').unwrap();
+            let (device, rest) = rest.split_once(" ").unwrap();
+            let (name, rest) = rest.split_once('=').unwrap();
+            assert_eq!((head, format!("plant/{device}/{name}")), ("plant,device", tag(*signal)));
+            assert_eq!(rest, format!("{value} {time}"));
+            assert_eq!(rest.split(' ').next().unwrap().parse(), Ok(*value), "bit by bit");
         }
     }
 }

@@ -7,24 +7,25 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parx_log::{Log, LogOptions, SystemClock};
-use parx_query::arrow::array::AsArray as _;
+use parx_query::arrow::array::{AsArray as _, RecordBatch};
 use parx_query::arrow::datatypes::Int64Type;
 use serde::Serialize;
 
-use super::feed;
-use super::flight::Flight;
-use super::folder::Folder;
-use super::http::Http;
-use super::load::{self, Lines, Messages};
-use super::plant::{Plant, PlantOptions};
-use super::progress::Progress;
-use super::server::{Server, password};
-use super::visible::Way;
+use crate::bench::client::flight::Flight;
+use crate::bench::client::http::Http;
+use crate::bench::folder::Folder;
+use crate::bench::ingest::feed;
+use crate::bench::ingest::load::{self, Lines, Messages};
+use crate::bench::ingest::settle::bytes_below;
+use crate::bench::ingest::visible::Way;
+use crate::bench::plant::{Plant, PlantOptions, tag};
+use crate::bench::progress::Progress;
+use crate::bench::server::{Server, password};
 
 /// Points that are made and fed at a time.
 const STEP: u64 = 2_000_000;
 /// A configuration that leaves everything in the log.
-const CONFIG: &str = "[log]\ntail_rows_max = 1000000000\n\n\
+const CONFIG: &str = "[log]\ntail_rows_max = 1000000000\ntail_bytes_max = 1000000000000\n\n\
                       [compaction]\nseal_after_s = 86400\nseal_rows = 1000000000\n\
                       seal_bytes = 1000000000000\n";
 
@@ -41,7 +42,7 @@ pub struct Restart {
     pub amplification: Option<f64>,
     /// From the start of the process until its doors were open, in seconds.
     pub ready_s: f64,
-    /// From the start of the process to the first answer, the count of all samples, in seconds.
+    /// From the start of the process to the first answer, the last value of a signal, in seconds.
     pub answered_s: f64,
     /// Memory of the server after that, in MB.
     pub memory_mb: f64,
@@ -60,7 +61,7 @@ pub async fn measure(options: PlantOptions, bytes: u64, way: Way) -> Result<Rest
     while written < bytes {
         points += fill(&server, &token, &mut plant, (bytes - written) / 8, way).await?;
         written = match server.usage().written - before {
-            0 => folder_bytes(&folder.data().join("log")),
+            0 => bytes_below(&folder.data().join("log")),
             written => written,
         };
         progress.reach(written);
@@ -72,8 +73,13 @@ pub async fn measure(options: PlantOptions, bytes: u64, way: Way) -> Result<Rest
     let server = Server::serve(&folder, CONFIG).await?;
     let (_, token) = Http::log_in(server.http, &password(&folder)?).await?;
     let mut flight = Flight::connect(server.flight, &token).await?;
-    let rows = flight.sql("SELECT count(*) FROM samples").await?;
+    let last = format!("SELECT last_value FROM signals WHERE tag = '{}'", tag(0));
+    let seen: usize = flight.sql(&last).await?.iter().map(RecordBatch::num_rows).sum();
     let answered = begun.elapsed();
+    if seen != 1 {
+        return Err(format!("{seen} rows where the last value of one signal was asked for"));
+    }
+    let rows = flight.sql("SELECT count(*) FROM samples").await?;
     let count = rows.first().map_or(0, |batch| {
         batch.column(0).as_primitive_opt::<Int64Type>().map_or(0, |column| column.value(0))
     });
@@ -127,14 +133,4 @@ async fn log_bytes(folder: &Folder) -> Result<u64, String> {
         Ok(bytes)
     };
     tokio::task::spawn_blocking(look).await.map_err(|error| error.to_string())?
-}
-
-fn folder_bytes(folder: &std::path::Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
-        Ok(meta) if meta.is_dir() => folder_bytes(&entry.path()),
-        Ok(meta) => meta.len(),
-        Err(_) => 0,
-    };
-    entries.map(bytes).sum()
 }
