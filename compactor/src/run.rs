@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 use crate::file::TEMPORARY;
+use crate::rollup;
 use crate::{Limits, Merging, SegmentError, SegmentStore, Versions, last_until, plan, write};
 
 const AUTHOR: &str = "compactor";
@@ -166,10 +167,24 @@ impl Compactor {
     async fn merge(&mut self, merging: Merging) -> Result<(), CompactError> {
         let (store, plan) = (self.store.clone(), merging.clone());
         let add = blocking(move || merge(&store, &plan)).await?;
-        let remove: Vec<String> = merging.segments.iter().map(|meta| meta.path.clone()).collect();
-        debug!(files = remove.len(), level = merging.level, "segments are merged");
+        debug!(files = merging.segments.len(), level = merging.level, "segments are merged");
+        let catalog = self.log.catalog();
+        let rollups = merging.segments.iter().filter_map(|meta| {
+            catalog.manifest.segments.get(&rollup::path_of(&meta.path)?).cloned()
+        });
+        let gone: Vec<Arc<SegmentMeta>> = merging.segments.iter().cloned().chain(rollups).collect();
+        self.replace(add, gone).await
+    }
+
+    /// Publishes files in place of others.
+    async fn replace(
+        &mut self,
+        add: Vec<SegmentMeta>,
+        gone: Vec<Arc<SegmentMeta>>,
+    ) -> Result<(), CompactError> {
+        let remove: Vec<String> = gone.iter().map(|meta| meta.path.clone()).collect();
         self.log.submit(AUTHOR.into(), Command::MergeSegments { add, remove }).await?;
-        let doomed = merging.segments.iter().map(|meta| (meta.path.clone(), Arc::downgrade(meta)));
+        let doomed = gone.iter().map(|meta| (meta.path.clone(), Arc::downgrade(meta)));
         self.doomed.extend(doomed);
         Ok(())
     }
@@ -213,10 +228,7 @@ fn merge(store: &SegmentStore, merging: &Merging) -> Result<Vec<SegmentMeta>, Se
     let files = merging.segments.iter().map(|meta| store.open(meta));
     let files: Vec<_> = files.collect::<Result<_, _>>()?;
     match merging.kind {
-        SegmentKind::Samples => {
-            let merged = write::merge_segments(store.root(), &files, merging.level)?;
-            Ok(merged.into_iter().collect())
-        }
+        SegmentKind::Samples => write::merge_segments(store.root(), &files, merging.level),
         SegmentKind::Clock => {
             let mut pairs = Vec::new();
             for file in &files {
@@ -224,6 +236,7 @@ fn merge(store: &SegmentStore, merging: &Merging) -> Result<Vec<SegmentMeta>, Se
             }
             Ok(vec![write::write_clock(store.root(), merging.level, &pairs)?])
         }
+        SegmentKind::Rollups | SegmentKind::Kept => Ok(Vec::new()),
     }
 }
 
@@ -233,6 +246,7 @@ pub(crate) fn strays(
     named: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<PathBuf>, SegmentError> {
     let mut folders = list(&root.join("segments"))?;
+    folders.extend(list(&root.join("rollups"))?);
     folders.push(root.join("clock"));
     let mut strays = Vec::new();
     for folder in folders {
