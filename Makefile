@@ -35,14 +35,24 @@ unit: ## Tests of the crates alone; peers that are not installed are skipped
 	cargo test --workspace --exclude parx-api
 	cargo test --package parx-api --lib
 
-chaos: setup ## 200 rounds of kill -9 under load, and two faults on purpose that must be found
+chaos: setup ## Kills, failing and full disks, damage; and faults on purpose that must be found
 	cargo build --bin parx
 	$(PYTHON) tests/checker.py --parx target/debug/parx --rounds 200 --seed 1 --progress
 	! $(PYTHON) tests/checker.py --parx target/debug/parx --rounds 20 --seed 2 --switch ack-before-commit
 	! $(PYTHON) tests/checker.py --parx target/debug/parx --rounds 20 --seed 3 --switch store-batches-again
+	$(PYTHON) -B tests/failing.py --parx target/debug/parx --at 1-300
+	$(PYTHON) -B tests/failing.py --parx target/debug/parx --at 1-300:3 --errno 28
+	! $(PYTHON) -B tests/failing.py --parx target/debug/parx --at 5-60:11 --switch ack-before-commit
+	$(PYTHON) -B tests/full.py --parx target/debug/parx --cycles 20
+	! $(PYTHON) -B tests/full.py --parx target/debug/parx --cycles 2 --unguarded
+	PARX_MUTATIONS=10000 PARX_SEED=4 cargo test --workspace --test mutations -- --nocapture
 
-bench: ## Figures of this machine, with the release build
-	cargo run --release --bin parx -- bench latency
+bench: release setup ## Figures of this machine beside their goals, with the release build
+	rm -rf target/bench
+	target/release/parx bench ingest --door flight,line,acknowledged --restart 1073741824 \
+		--folder target/bench
+	target/release/parx bench query --folder target/bench --python $(PYTHON)
+	target/release/parx bench latency
 
 # --- the web app -----------------------------------------------------------------------------------
 

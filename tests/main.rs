@@ -11,10 +11,14 @@
     reason = "a test stops at the first thing that is not as it should be, and says so"
 )]
 
+mod bench;
 mod checked;
 mod configuration;
+mod faults;
 mod flight;
+mod folder;
 mod harness;
+mod history;
 mod journey;
 mod line_protocol;
 mod live;
@@ -22,6 +26,7 @@ mod modbus;
 mod mqtt;
 mod peers;
 mod postgres;
+mod put;
 mod restart;
 mod segments;
 mod tidy;

@@ -20,8 +20,10 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
 ];
 /// Files of `api` that may name protocols and compactor: where ParX is put together, the demo's
-/// devices, the configuration's check, the benches and tests that put a server together.
-const ROOTS: &[&str] = &["run.rs", "check.rs", "demo.rs", "demo/", "bench.rs", "bench/"];
+/// devices, the checks of configuration and data folder, the benches and tests that put a server
+/// together.
+const ROOTS: &[&str] =
+    &["run.rs", "check.rs", "verify.rs", "repair.rs", "demo.rs", "demo/", "bench.rs", "bench/"];
 const LINE_CHARS_MAX: usize = 100;
 const FILE_LINES_MAX: usize = 500;
 

@@ -29,6 +29,26 @@ pub enum Action {
         #[arg(long, value_name = "FILE", default_value = "parx.toml")]
         config: PathBuf,
     },
+    /// Read a whole data folder while ParX is off, tell everything that is wrong with file and
+    /// place, and exit with 1 if anything is.
+    Verify {
+        /// The data folder.
+        #[arg(value_name = "DIR")]
+        data: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what can be done about a damaged data folder and what is lost by it, while ParX is off.
+    /// Changes nothing without --yes, and deletes nothing: what is replaced goes to DIR/quarantine.
+    Repair {
+        /// The data folder.
+        #[arg(value_name = "DIR")]
+        data: PathBuf,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Ask a running server in SQL and print the answer.
     Sql(SqlArgs),
     /// Set an account's password while the server is off.
@@ -69,7 +89,8 @@ pub struct ServeArgs {
     /// Where to serve Arrow Flight SQL [default: 127.0.0.1:8815]. Port 0 picks one.
     #[arg(long, value_name = "ADDR")]
     pub flight: Option<SocketAddr>,
-    /// Faults on purpose, for tests of the tests: ack-before-commit, store-batches-again.
+    /// Faults on purpose, for tests of the tests: ack-before-commit, store-batches-again,
+    /// trust-disk.
     #[arg(long, value_name = "NAME", hide = true)]
     pub test_switch: Vec<String>,
 }
@@ -123,6 +144,148 @@ pub enum SqlFormat {
 pub enum BenchAction {
     /// From a value changing in a simulated device to the message at a GraphQL subscriber.
     Latency(LatencyArgs),
+    /// How fast the doors take a generated plant, what that costs, and how small it gets.
+    Ingest(IngestArgs),
+    /// How long questions to its history take, beside DuckDB on the same segments.
+    Query(QueryArgs),
+    /// Whether memory and the answers of dashboards stay flat for hours.
+    Soak(SoakArgs),
+}
+
+/// The generated plant.
+#[derive(Clone, Debug, Args)]
+pub struct PlantArgs {
+    /// A size that figures are compared at.
+    #[arg(long, value_enum, default_value_t = PlantSize::Large)]
+    pub plant: PlantSize,
+    /// Signals, instead of the size's.
+    #[arg(long)]
+    pub signals: Option<u32>,
+    /// Hours, instead of the size's.
+    #[arg(long)]
+    pub hours: Option<f64>,
+    /// What chance begins with; the same seed gives the same points.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// A size that figures are compared at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum PlantSize {
+    /// 300 signals for 48 hours: 31 million points.
+    Large,
+    /// 50 signals for 10 hours: a million points.
+    Small,
+}
+
+/// Options of `parx bench ingest`.
+#[derive(Clone, Debug, Args)]
+pub struct IngestArgs {
+    /// What is fed.
+    #[command(flatten)]
+    pub plant: PlantArgs,
+    /// Where to feed it, one after the other, each a server of its own.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "flight")]
+    pub door: Vec<Door>,
+    /// Where to keep what the first door has written, for `parx bench query`.
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// Points of a batch [default: 50000, acknowledged 1000].
+    #[arg(long)]
+    pub batch: Option<usize>,
+    /// Connections at once; acknowledged has one.
+    #[arg(long, default_value_t = 2)]
+    pub connections: usize,
+    /// Batches on the way at once where each is waited for.
+    #[arg(long, default_value_t = 1)]
+    pub in_flight: usize,
+    /// Feed no more points than this.
+    #[arg(long)]
+    pub points: Option<u64>,
+    /// The server's linger, instead of its default.
+    #[arg(long)]
+    pub linger_ms: Option<u64>,
+    /// Kill a server with so many bytes of log and start it again; 0 does not.
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    pub restart: u64,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `parx bench query`.
+#[derive(Clone, Debug, Args)]
+pub struct QueryArgs {
+    /// What is asked about, unless the folder holds a plant.
+    #[command(flatten)]
+    pub plant: PlantArgs,
+    /// A folder that `parx bench ingest` has fed; without it one is made and thrown away.
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// How often each question is asked in each way, at most.
+    #[arg(long, default_value_t = 100)]
+    pub runs: usize,
+    /// How long each question is asked in each way, if that is less.
+    #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = span)]
+    pub time: Duration,
+    /// Write a year of so many points too, and ask for one signal of them; 0 does not. The goal is
+    /// for 10000000000, which takes an hour and a few GB.
+    #[arg(long, value_name = "POINTS", default_value_t = 0)]
+    pub year: u64,
+    /// Ask only these questions, such as Q3,Q8.
+    #[arg(long, value_delimiter = ',')]
+    pub question: Vec<String>,
+    /// A PostgreSQL that runs, to feed the same points and to ask the same, such as
+    /// "host=127.0.0.1 user=postgres"; psql has to be installed.
+    #[arg(long, value_name = "CONNINFO")]
+    pub postgresql: Option<String>,
+    /// A VictoriaMetrics that runs, to feed and to ask too.
+    #[arg(long, value_name = "ADDR")]
+    pub victoria: Option<SocketAddr>,
+    /// A Python with the modules duckdb and pyarrow, to compare with, and psycopg, to ask through
+    /// the Postgres door [default: python3 or python, if they have them].
+    #[arg(long, value_name = "PYTHON")]
+    pub python: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `parx bench soak`.
+#[derive(Clone, Debug, Args)]
+pub struct SoakArgs {
+    /// How long to measure.
+    #[arg(long, value_name = "SPAN", default_value = "60m", value_parser = span)]
+    pub time: Duration,
+    /// How often to look.
+    #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = span)]
+    pub every: Duration,
+    /// HTTP door of a server that runs; without it the demo is started.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// Flight door of the same server.
+    #[arg(long, value_name = "ADDR")]
+    pub flight: Option<SocketAddr>,
+    /// Process of the same server, to see its memory.
+    #[arg(long)]
+    pub pid: Option<u32>,
+    /// File that holds the password of admin; without it PARX_PASSWORD is used.
+    #[arg(long, value_name = "FILE", env = "PARX_PASSWORD_FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A way in that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Door {
+    /// Arrow Flight, as fast as it goes.
+    Flight,
+    /// InfluxDB line protocol over HTTP.
+    Line,
+    /// Arrow Flight, one client that waits for each batch.
+    Acknowledged,
 }
 
 /// Options of `parx bench latency`.

@@ -12,7 +12,7 @@ use crate::auth::{generate_password, make_user};
 use crate::cli::{Action, BenchAction, Cli, DemoArgs, ServeArgs};
 use crate::config::{self, Config};
 use crate::run::{FirstLogin, Running, StartOptions, start};
-use crate::{check, demo, sql};
+use crate::{bench, check, demo, repair, sql, verify};
 
 /// Runs one command to its end.
 pub async fn run(cli: Cli) -> ExitCode {
@@ -20,13 +20,16 @@ pub async fn run(cli: Cli) -> ExitCode {
         Action::Serve(args) => serve(args).await,
         Action::Demo(args) => run_demo(args).await,
         Action::Check { config } => return check::run(&config),
+        Action::Verify { data, json } => return verify::run(&data, json),
+        Action::Repair { data, yes } => return repair::run(data, yes).await,
         Action::Sql(args) => sql::run(args).await,
         Action::Password { data, user, password_file } => {
             password(data, user, password_file.as_deref()).await
         }
-        Action::Bench { what: BenchAction::Latency(args) } => {
-            crate::bench::latency::run(args).await.map_err(|error| error.to_string())
-        }
+        Action::Bench { what: BenchAction::Latency(args) } => bench::latency::run(args).await,
+        Action::Bench { what: BenchAction::Ingest(args) } => bench::ingest::run(args).await,
+        Action::Bench { what: BenchAction::Query(args) } => bench::query::run(args).await,
+        Action::Bench { what: BenchAction::Soak(args) } => bench::soak::run(args).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,8 +59,9 @@ async fn serve(args: ServeArgs) -> Result<(), String> {
     trace();
     let options = options(args, None)?;
     let running = start(options).await.map_err(|error| error.to_string())?;
+    let end = end_signal();
     announce(&running);
-    wait(running).await
+    wait(running, end).await
 }
 
 async fn run_demo(args: DemoArgs) -> Result<(), String> {
@@ -69,9 +73,10 @@ async fn run_demo(args: DemoArgs) -> Result<(), String> {
     }
     options.demo = Some(demo::DemoOptions { history: args.history });
     let running = start(options).await.map_err(|error| error.to_string())?;
+    let end = end_signal();
     announce(&running);
     guide(&running);
-    wait(running).await
+    wait(running, end).await
 }
 
 /// Removes only a folder that is a data folder.
@@ -109,30 +114,40 @@ fn guide(running: &Running) {
 }
 
 /// Runs until a signal comes or the log stops, then drains.
-async fn wait(running: Running) -> Result<(), String> {
+async fn wait(running: Running, end: impl Future<Output = ()>) -> Result<(), String> {
     let failed = tokio::select! {
-        () = end_signal() => None,
+        () = end => None,
         reason = running.log.stopped() => Some(reason),
     };
-    running.stop().await;
-    match failed {
-        None => Ok(()),
-        Some(reason) => Err(format!("the log stopped taking writes: {reason}")),
-    }
+    let Some(reason) = failed else {
+        running.stop().await;
+        return Ok(());
+    };
+    // Nothing can be stored any more, so there is nothing to drain; what was acknowledged is safe.
+    eprintln!("parx: the log stopped taking writes: {reason}");
+    tokio::time::sleep(LAST_ANSWERS).await;
+    std::process::exit(1)
 }
 
-async fn end_signal() {
+/// Time in which those who wait for an answer hear that the log has failed.
+const LAST_ANSWERS: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// Listens to the signals that end ParX; from here on none of them ends it unheard.
+fn end_signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+    let heard = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        match heard {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
-        }
-        (Err(error), _) | (_, Err(error)) => {
-            tracing::error!(%error, "signals cannot be heard; stop ParX with SIGKILL");
-            std::future::pending::<()>().await;
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::error!(%error, "signals cannot be heard; stop ParX with SIGKILL");
+                std::future::pending::<()>().await;
+            }
         }
     }
 }
@@ -146,8 +161,10 @@ fn options(args: ServeArgs, data_default: Option<PathBuf>) -> Result<StartOption
     let data = args.data.or_else(|| config.server.data.clone()).or(data_default);
     let data = data.ok_or("name a data folder with --data DIR or in the configuration")?;
     let mut log = LogOptions::new(data);
-    log.linger = std::time::Duration::from_millis(config.log.linger_ms);
-    log.tail_rows_max = config.log.tail_rows_max;
+    log.linger = config.log.linger();
+    log.tail_rows_max = config.log.tail_rows_max.unwrap_or(log.tail_rows_max);
+    log.tail_bytes_max = config.log.tail_bytes_max();
+    log.space = config.log.space();
     log.switches = switches(&args.test_switch)?;
     let local = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
     Ok(StartOptions {
@@ -185,6 +202,7 @@ fn switches(names: &[String]) -> Result<TestSwitches, String> {
         match name.as_str() {
             "ack-before-commit" => switches.ack_before_commit = true,
             "store-batches-again" => switches.store_batches_again = true,
+            "trust-disk" => switches.trust_disk = true,
             other => return Err(format!("there is no test switch '{other}'")),
         }
     }

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use parx_log::{
-    Catalog, Command, ScanClassDefinition, SignalDefinition, SourceDefinition, ValueType, decide,
+    Catalog, Command, LINGER, LINGER_EDGE, ScanClassDefinition, SignalDefinition, SourceDefinition,
+    SpaceLimits, TAIL_BYTES_MAX, ValueType, decide,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -48,20 +50,67 @@ pub struct ServerConfig {
     pub flight: Option<SocketAddr>,
 }
 
-/// `[log]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogConfig {
-    /// How long a group of writes waits for company, in milliseconds: more spares the disk, less
-    /// answers sooner.
-    pub linger_ms: u64,
-    /// Most samples in memory that no segment holds yet.
-    pub tail_rows_max: u64,
+/// What the machine is: it gives `[log]` and `[compaction]` what they do not say themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// A server: answers soon.
+    #[default]
+    Server,
+    /// A small machine with flash that is to last: writes seldom, keeps little in memory.
+    Edge,
 }
 
-impl Default for LogConfig {
-    fn default() -> LogConfig {
-        LogConfig { linger_ms: 5, tail_rows_max: 64 << 20 }
+/// `[log]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// What the machine is.
+    pub profile: Profile,
+    /// In the long run groups of few samples are written no more often than one in so many
+    /// milliseconds: more spares the disk, less answers sooner, 0 never waits.
+    pub linger_ms: Option<u64>,
+    /// Most samples in memory that no segment holds yet.
+    pub tail_rows_max: Option<u64>,
+    /// Most bytes of memory that those samples take.
+    pub tail_bytes_max: Option<u64>,
+    /// Part of the disk, in percent, below which samples are refused until there is room again.
+    pub free_soft_percent: Option<u64>,
+    /// The most bytes that this part comes to on a large disk.
+    pub free_soft_bytes_max: Option<u64>,
+    /// Part of the disk, in percent, below which everything is refused, and compaction waits.
+    pub free_hard_percent: Option<u64>,
+    /// The most bytes that this part comes to on a large disk.
+    pub free_hard_bytes_max: Option<u64>,
+}
+
+impl LogConfig {
+    /// The linger to work with.
+    pub fn linger(&self) -> Duration {
+        let own = self.linger_ms.map(Duration::from_millis);
+        own.unwrap_or(match self.profile {
+            Profile::Server => LINGER,
+            Profile::Edge => LINGER_EDGE,
+        })
+    }
+
+    /// The free space to keep.
+    pub fn space(&self) -> SpaceLimits {
+        let usual = SpaceLimits::default();
+        SpaceLimits {
+            soft_percent: self.free_soft_percent.unwrap_or(usual.soft_percent),
+            hard_percent: self.free_hard_percent.unwrap_or(usual.hard_percent),
+            soft_bytes_max: self.free_soft_bytes_max.unwrap_or(usual.soft_bytes_max),
+            hard_bytes_max: self.free_hard_bytes_max.unwrap_or(usual.hard_bytes_max),
+        }
+    }
+
+    /// The bytes of the hot tail to work with.
+    pub fn tail_bytes_max(&self) -> u64 {
+        self.tail_bytes_max.unwrap_or(match self.profile {
+            Profile::Server => TAIL_BYTES_MAX,
+            Profile::Edge => TAIL_BYTES_MAX / 4,
+        })
     }
 }
 
@@ -71,15 +120,15 @@ impl Default for LogConfig {
 pub struct CompactionConfig {
     /// Age of the oldest sample in the log, in seconds.
     pub seal_after_s: u64,
-    /// Samples in the log.
-    pub seal_rows: u64,
+    /// Samples in the log; 4 Mi on a server, 1 Mi on an edge.
+    pub seal_rows: Option<u64>,
     /// Bytes in the log.
     pub seal_bytes: u64,
 }
 
 impl Default for CompactionConfig {
     fn default() -> CompactionConfig {
-        CompactionConfig { seal_after_s: 600, seal_rows: 8 << 20, seal_bytes: 64 << 20 }
+        CompactionConfig { seal_after_s: 600, seal_rows: None, seal_bytes: 64 << 20 }
     }
 }
 
@@ -316,6 +365,14 @@ impl Reading {
 }
 
 impl Config {
+    /// Samples in the log at which it is compacted.
+    pub fn seal_rows(&self) -> u64 {
+        self.compaction.seal_rows.unwrap_or(match self.log.profile {
+            Profile::Server => 4 << 20,
+            Profile::Edge => 1 << 20,
+        })
+    }
+
     /// The commands that define what it says, in an order in which each finds what it needs.
     pub fn commands(&self) -> Vec<Command> {
         let classes = self.scan_classes.iter().cloned().map(Command::DefineScanClass);
@@ -379,8 +436,26 @@ states = { 0 = "off", 1 = "on" }
     }
 
     #[test]
+    fn a_profile_gives_what_is_not_said() {
+        for (text, linger, rows) in [
+            ("", 5, 4 << 20),
+            ("[log]\nprofile = \"edge\"\n", 50, 1 << 20),
+            ("[log]\nlinger_ms = 0\n", 0, 4 << 20),
+            ("[log]\nprofile = \"edge\"\nlinger_ms = 9\n[compaction]\nseal_rows = 7\n", 9, 7),
+        ] {
+            let Reading { config, problems, .. } = read(text);
+            assert_eq!(problems, [], "{text}");
+            assert_eq!(config.log.linger(), Duration::from_millis(linger), "{text}");
+            assert_eq!(config.seal_rows(), rows, "{text}");
+            let edge = config.log.profile == Profile::Edge;
+            assert_eq!(config.log.tail_bytes_max() < TAIL_BYTES_MAX, edge, "{text}");
+        }
+    }
+
+    #[test]
     fn every_mistake_is_told_with_its_line() {
-        let table: [(&str, usize, &str); 8] = [
+        let table: [(&str, usize, &str); 9] = [
+            ("[log]\nprofile = \"cloud\"\n", 2, "cloud"),
             ("[server]\ndata = \"x\"\nhtpp = \"y\"\n", 3, "htpp"),
             ("[servre]\n", 1, "there is no section 'servre'"),
             ("[[signal]]\ntag = \"a\"\nsource = \"nowhere\"\n", 3, "which is not defined"),

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use parx_ingest::Intake;
 use parx_log::Log;
 use tokio::net::TcpListener;
@@ -46,6 +47,8 @@ pub struct HttpState {
     pub stop: CancellationToken,
     /// True once every door is open.
     pub ready: Arc<std::sync::atomic::AtomicBool>,
+    /// Names in line protocol that have been met before.
+    known: Arc<line::Pool>,
     writes: Arc<Semaphore>,
     sockets: Arc<Semaphore>,
 }
@@ -66,6 +69,7 @@ impl HttpState {
             intake,
             stop,
             ready: Arc::default(),
+            known: Arc::default(),
             writes: Arc::new(Semaphore::new(WRITES_AT_ONCE_MAX)),
             sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
         }
@@ -76,6 +80,12 @@ impl HttpState {
 pub async fn serve(listener: TcpListener, state: HttpState) -> std::io::Result<()> {
     let stop = state.stop.clone();
     let router = router(state);
+    // Small answers must not wait for larger ones.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps its delay");
+        }
+    });
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 

@@ -159,8 +159,13 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
             started_at: log.now(),
         }),
     };
-    let state =
-        HttpState::new(log.clone(), accounts.clone(), schema(context), intake, stop.clone());
+    let state = HttpState::new(
+        log.clone(),
+        accounts.clone(),
+        schema(context),
+        intake.clone(),
+        stop.clone(),
+    );
     let doors = vec![
         door("HTTP", http::serve(http_listener, state.clone())),
         door(
@@ -173,7 +178,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
                 stop.clone(),
             ),
         ),
-        door("Flight", flight::serve(flight_listener, engine, accounts, stop.clone())),
+        door("Flight", flight::serve(flight_listener, engine, intake, accounts, stop.clone())),
     ];
     state.ready.store(true, Ordering::Release);
     Ok(Running {
@@ -229,7 +234,7 @@ async fn bind(door: &'static str, address: SocketAddr) -> Result<TcpListener, St
 
 fn seal_limits(config: &Config) -> Limits {
     Limits {
-        seal_rows: config.compaction.seal_rows,
+        seal_rows: config.seal_rows(),
         seal_bytes: config.compaction.seal_bytes,
         seal_age: Duration::from_secs(config.compaction.seal_after_s),
         ..Limits::default()

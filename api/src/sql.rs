@@ -44,7 +44,7 @@ pub async fn run(args: SqlArgs) -> Result<(), String> {
 }
 
 /// The server's words without the transport's, where they can be told apart.
-fn said(error: &impl std::fmt::Display) -> String {
+pub(crate) fn said(error: &impl std::fmt::Display) -> String {
     let text = error.to_string();
     let quoted = text.split_once("message: \"").map(|(_, rest)| rest);
     let words = quoted.map(|rest| rest.split_once("\", ").map_or(rest, |(words, _)| words));

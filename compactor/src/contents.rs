@@ -1,8 +1,8 @@
 //! What one signal's rows of a segment are made of, so that only columns with something to say are
 //! read.
 //!
-//! Pure. Kept in the file's metadata, a byte a signal in the order of the directory. Files that were
-//! written before it was kept may hold anything.
+//! Pure. Kept in the file's metadata, a byte a signal in the order of the directory. Files that
+//! were written before it was kept may hold anything.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

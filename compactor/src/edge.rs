@@ -15,7 +15,8 @@ use crate::{SegmentError, SegmentStore, Wanted};
 
 /// Widths of the windows in which a tail is searched, in microseconds: a minute, an hour, all.
 const REACHES: [i64; 3] = [60_000_000, 3_600_000_000, i64::MAX];
-/// Width of the first window that is read whole, in microseconds, and by how much the next is wider.
+/// Width of the first window that is read whole, in microseconds, and by how much the next is
+/// wider.
 const WIDTH_FIRST: i64 = 60_000_000;
 const WIDER: i64 = 16;
 

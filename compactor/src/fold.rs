@@ -6,10 +6,10 @@
 //!
 //! * A row is *usable* if it has a number that is finite and its quality is not bad. Text, nothing,
 //!   NaN and the infinities are not usable.
-//! * A usable value holds until the next row, whatever that row is. From a row that is not usable to
-//!   the next usable one nothing is known, and that time is not good time.
-//! * *Stepped*, the value stays until the next row. *Sloped*, it goes in a straight line to the next
-//!   row, and stays if that row is not usable.
+//! * A usable value holds until the next row, whatever that row is. From a row that is not usable
+//!   to the next usable one nothing is known, and that time is not good time.
+//! * *Stepped*, the value stays until the next row. *Sloped*, it goes in a straight line to the
+//!   next row, and stays if that row is not usable.
 
 mod dense;
 
@@ -23,7 +23,7 @@ use crate::rows::number;
 /// Rows that are taken in one go.
 const PART_ROWS: usize = 512;
 /// Microseconds of a second.
-pub(crate) const SECOND: f64 = 1e6;
+const SECOND: f64 = 1e6;
 
 /// How a signal is read between two of its samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -219,7 +219,7 @@ impl Fold {
 }
 
 /// The mean of a value of which `total` is the integral over `good_time`.
-pub(crate) fn mean_over(total: Total, good_time: i64, last: Option<Point>) -> Option<f64> {
+fn mean_over(total: Total, good_time: i64, last: Option<Point>) -> Option<f64> {
     match good_time {
         0 => last.map(|last| last.number),
         time => Some(total.value() / time as f64),

@@ -4,9 +4,9 @@
 //! this folder's manifest describes it for readers from outside. This crate knows no SQL, no
 //! protocol and no network, and is the only one that names `parquet`.
 
-mod bounded;
 mod clock;
 mod contents;
+mod cost;
 mod directory;
 mod edge;
 mod error;
@@ -16,15 +16,17 @@ mod history;
 mod merge;
 mod plan;
 mod read;
+mod repair;
 mod rows;
 mod run;
 mod schema;
 mod store;
 mod total;
+mod verify;
 mod write;
 
-pub use bounded::{Bounded, bounded};
 pub use clock::ClockBook;
+pub use cost::{Costs, costs};
 pub use directory::Span;
 pub use edge::{first_from, last_until};
 pub use error::SegmentError;
@@ -33,9 +35,11 @@ pub use history::{RowBlocks, Versions, blocks, deletions_in, hidden_by, segments
 pub use merge::{Merge, Source};
 pub use plan::{Limits, Merging, plan_merge, should_seal};
 pub use read::{Blocks, SegmentFile, Wanted};
+pub use repair::{Adoption, SegmentsRepair, inspect};
 pub use rows::{append_range, newest_only, reversed};
 pub use run::{CompactError, Compactor};
 pub use schema::SEGMENT_VERSION;
 pub use store::{OPEN_FILES_MAX, SegmentStore};
 pub use total::Total;
+pub use verify::{SegmentsReport, verify_segments};
 pub use write::{DAYS_OPEN_MAX, merge_segments, write_clock, write_tail};

@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder, RowSelection,
 };
-use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::reader::Length;
 use parx_log::{Rows, SegmentKind, SegmentMeta, SignalId};
@@ -110,6 +110,11 @@ impl SegmentFile {
         &self.meta
     }
 
+    /// Its footer and page index.
+    pub(crate) fn metadata(&self) -> &ParquetMetaData {
+        self.metadata.metadata()
+    }
+
     /// Where each signal's rows are, in the order of their ids.
     pub fn spans(&self) -> &[Span] {
         &self.spans
@@ -119,6 +124,12 @@ impl SegmentFile {
     pub fn span(&self, signal: SignalId) -> Option<&Span> {
         let place = self.spans.binary_search_by_key(&signal, |span| span.signal).ok()?;
         self.spans.get(place)
+    }
+
+    /// True if what it says of its signals' contents is so, or may be anything.
+    pub(crate) fn tells(&self, found: &[Contents]) -> bool {
+        let right = |(told, found): (&Contents, &Contents)| [*found, Contents::ANY].contains(told);
+        self.contents.len() == found.len() && self.contents.iter().zip(found).all(right)
     }
 
     fn contents(&self, signal: SignalId) -> Contents {
@@ -228,6 +239,12 @@ impl SegmentFile {
         Ok(all)
     }
 
+    /// Every row and column, in the order of the file.
+    pub(crate) fn batches(&self) -> Result<ParquetRecordBatchReader, SegmentError> {
+        let columns = self.metadata.schema().fields().len();
+        self.reader(std::slice::from_ref(&(0..self.meta.rows)), &Vec::from_iter(0..columns))
+    }
+
     /// Pairs of a clock segment from pages that may hold one of `sequences`, which ascend.
     pub(crate) fn clock(&self, sequences: &[u64]) -> Result<Vec<(u64, i64)>, SegmentError> {
         let keep = |low: i64, high: i64| {
@@ -237,8 +254,8 @@ impl SegmentFile {
         self.pairs(&self.select(0, 0..self.meta.rows, keep))
     }
 
-    /// The newest sequence of a clock segment that was recorded at or before `at`. Times ascend with
-    /// sequences, so pages are halved until one is left.
+    /// The newest sequence of a clock segment that was recorded at or before `at`. Times ascend
+    /// with sequences, so pages are halved until one is left.
     pub(crate) fn clock_until(&self, at: i64) -> Result<Option<u64>, SegmentError> {
         let page = schema::PAGE_ROWS as u64;
         let read = |start: u64| {

@@ -95,7 +95,13 @@ impl Compactor {
     }
 
     /// Seals if it is due, or in any case with `force`; writes what is sealed; merges what is due.
+    /// While the disk is nearly full nothing is merged, which needs room before it makes any, and
+    /// while it is full nothing is written.
     pub async fn pass(&mut self, force: bool) -> Result<(), CompactError> {
+        let space = self.log.space();
+        if space.critical().is_some() {
+            return self.sweep().await;
+        }
         let snapshot = self.log.snapshot();
         if let Some(tail) = snapshot.tails.last().filter(|tail| tail.last().is_none()) {
             let age = self.log.now().since(tail.started());
@@ -115,7 +121,9 @@ impl Compactor {
         for (tail, last) in sealed {
             self.write(tail, last).await?;
         }
-        while let Some(merging) = self.due_merge() {
+        while space.low().is_none()
+            && let Some(merging) = self.due_merge()
+        {
             self.merge(merging).await?;
         }
         self.sweep().await
@@ -125,15 +133,15 @@ impl Compactor {
     async fn settle(&self) -> Result<(), CompactError> {
         let unsettled = self.log.last_values().unsettled();
         for signal in unsettled {
-            // Taken after the deletion was seen, so what it holds is valid.
             let (log, store) = (self.log.clone(), self.store.clone());
             blocking(move || {
-                let rows = last_until(&store, &log.snapshot(), signal, i64::MAX, Versions::Newest)?;
+                let snapshot = log.snapshot();
+                let rows = last_until(&store, &snapshot, signal, i64::MAX, Versions::Newest)?;
                 let found = rows.sequences.first().map(|sequence| LastValue {
                     sample: rows.sample(0, signal),
                     sequence: Sequence(*sequence),
                 });
-                log.last_values().settle(signal, found);
+                log.last_values().settle(signal, snapshot.sequence, found);
                 Ok(())
             })
             .await?;
@@ -220,7 +228,10 @@ fn merge(store: &SegmentStore, merging: &Merging) -> Result<Vec<SegmentMeta>, Se
 }
 
 /// Files below `root` that look like the compactor's and that `named` does not know.
-fn strays(root: &Path, named: &dyn Fn(&str) -> bool) -> Result<Vec<PathBuf>, SegmentError> {
+pub(crate) fn strays(
+    root: &Path,
+    named: &dyn Fn(&str) -> bool,
+) -> Result<Vec<PathBuf>, SegmentError> {
     let mut folders = list(&root.join("segments"))?;
     folders.push(root.join("clock"));
     let mut strays = Vec::new();

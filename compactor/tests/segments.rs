@@ -324,3 +324,19 @@ async fn c1_a_tail_over_more_days_than_files_are_open_is_cut_whole() {
         assert!(found.is_sorted_by_key(|row| row.1));
     }
 }
+
+#[tokio::test]
+async fn what_a_segment_costs_adds_up_to_its_file() {
+    let folder = TempDir::new().unwrap();
+    let (log, store) = compacted(folder.path()).await;
+    let manifest = log.catalog().manifest.clone();
+    for meta in manifest.of_kind(SegmentKind::Samples) {
+        let file = store.open(meta).unwrap();
+        let costs = parx_compactor::costs(&file);
+        let pages: f64 = costs.columns.values().flat_map(|signals| signals.values()).sum();
+        assert!((pages + costs.rest - meta.bytes as f64).abs() < 1.0, "{costs:?}");
+        assert!(costs.rest > 0.0 && costs.columns.len() >= 5, "{costs:?}");
+        let signals = costs.columns["time"].keys();
+        assert!(signals.eq(file.spans().iter().map(|span| &span.signal)), "each signal has a time");
+    }
+}

@@ -27,6 +27,9 @@ pub const CONNECT_MAX: Duration = Duration::from_secs(15);
 /// Longest time of a scan whose driver limits its requests itself.
 pub const SCAN_TIME_MAX: Duration = Duration::from_secs(60);
 
+/// How long samples may wait for the log before the time in between is marked as not recorded.
+pub const STALL_MAX: Duration = Duration::from_secs(5);
+
 /// Bad points that a status names; the others are counted.
 pub const BAD_NAMED_MAX: usize = 5;
 
@@ -106,6 +109,8 @@ struct Collector {
     bad: BTreeMap<usize, Quality>,
     /// These points in words.
     complaint: Option<String>,
+    /// Since when the log took nothing, if that was long.
+    stalled: Option<Timestamp>,
 }
 
 impl Collector {
@@ -128,6 +133,7 @@ impl Collector {
             failures: 0,
             bad: BTreeMap::new(),
             complaint: None,
+            stalled: None,
         }
     }
 
@@ -178,6 +184,7 @@ impl Collector {
         let mut schedule = Schedule::starting(&self.plan.classes, used, now);
         let mut readings = Vec::new();
         loop {
+            self.mark_stall().await;
             let wait = schedule.wait(self.clock.now());
             tokio::select! {
                 stop = stopped(&mut self.stop) => return End::Stopped(stop),
@@ -268,7 +275,7 @@ impl Collector {
         }
     }
 
-    async fn hand_on(&self, tally: Tally, out: Vec<Sample>) {
+    async fn hand_on(&mut self, tally: Tally, out: Vec<Sample>) {
         let marked = (out.len() as u64).saturating_sub(tally.recorded);
         if tally != Tally::default() || marked > 0 {
             self.status.count(|counters| {
@@ -276,10 +283,26 @@ impl Collector {
                 counters.marked += marked;
             });
         }
-        if !out.is_empty() && self.outlet.send(out).await.is_err() {
+        if out.is_empty() {
+            return;
+        }
+        let begun = self.clock.now();
+        if self.outlet.send(out).await.is_err() {
             let source = &self.plan.source.name;
             tracing::error!(%source, "the writer is gone; samples are lost. Restart ParX.");
         }
+        if self.clock.now().since(begun) > STALL_MAX {
+            self.stalled = self.stalled.or(Some(begun));
+        }
+    }
+
+    /// Marks the time in which the log took nothing: what the device said meanwhile is not known.
+    async fn mark_stall(&mut self) {
+        let Some(since) = self.stalled.take() else { return };
+        self.status.count(|counters| counters.stalls += 1);
+        let mut out = Vec::new();
+        let tally = self.admission.lose(since, Quality::BAD_RESOURCE_UNAVAILABLE, &mut out);
+        self.hand_on(tally, out).await;
     }
 
     async fn lose(&mut self, quality: Quality) {

@@ -3,18 +3,23 @@
 //! Unknown tags become signals whose type is taken from the values. A write is stored whole or not
 //! at all. It knows no wire format; the doors of the API bring points in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parx_log::{
-    AppendError, BatchId, Catalog, Command, Log, Quality, Sample, Sequence, SignalDefinition,
-    SignalId, SubmitError, Timestamp, Value, ValueType,
+    AppendError, BatchId, Command, Log, Quality, Queued, Samples, Sequence, SignalDefinition,
+    SubmitError, Timestamp, Value,
 };
 
-use crate::admit::TEXT_BYTES_MAX;
+use crate::grouped::Grouped;
+use crate::points::Points;
 
 /// Most points in one write.
 pub const WRITE_POINTS_MAX: usize = 100_000;
+/// Most points that are put in the queue together.
+pub const POINTS_MAX: usize = 1 << 20;
+/// Points up to which a write is taken apart where it came in: a quarter of a millisecond's work.
+const POINTS_AT_ONCE_MAX: usize = 8192;
 /// Most signals that one write may begin.
 pub const WRITE_NEW_SIGNALS_MAX: usize = 10_000;
 
@@ -120,117 +125,89 @@ impl Intake {
         batch: Option<BatchId>,
         points: Vec<NamedPoint>,
     ) -> Result<Sequence, IntakeError> {
+        self.write_points(author, batch, Points::named(points)).await
+    }
+
+    /// As `write`, with points in columns.
+    pub async fn write_points(
+        &self,
+        author: Arc<str>,
+        batch: Option<BatchId>,
+        points: Points,
+    ) -> Result<Sequence, IntakeError> {
         let max = WRITE_POINTS_MAX;
         match points.len() {
             0 => return Err(IntakeError::Empty),
             points if points > max => return Err(IntakeError::TooManyPoints { points, max }),
             _ => {}
         }
-        let fresh = plan(&self.log.catalog(), &points)?;
+        let queued = self.queue(author, batch, points).await?;
+        queued.durable().await.map_err(IntakeError::Append)
+    }
+
+    /// Puts points in the log's queue: all or none is stored, in the order of the calls. What comes
+    /// of them says the answer.
+    pub async fn queue(
+        &self,
+        author: Arc<str>,
+        batch: Option<BatchId>,
+        points: Points,
+    ) -> Result<Queued, IntakeError> {
+        let (count, max) = (points.len(), POINTS_MAX);
+        if count > max {
+            return Err(IntakeError::TooManyPoints { points: count, max });
+        }
+        let catalog = self.log.catalog();
+        let (fresh, grouped) = aside(count, move || {
+            let mut grouped = Grouped::of(points);
+            grouped.fit(&catalog).map(|fresh| (fresh, grouped))
+        })
+        .await?;
+        let samples = self.begin(&author, fresh, grouped).await?;
+        self.log.queue(author, batch, samples).await.map_err(IntakeError::Append)
+    }
+
+    /// Begins the signals that are new, then names them all.
+    async fn begin(
+        &self,
+        author: &Arc<str>,
+        fresh: Vec<SignalDefinition>,
+        mut grouped: Grouped,
+    ) -> Result<Samples, IntakeError> {
         if !fresh.is_empty() {
+            // No signal begins for samples that are refused then.
+            if let Some((free, needed)) = self.log.space().low() {
+                return Err(IntakeError::Append(AppendError::DiskFull { free, needed }));
+            }
             let command = Command::EnsureSignals(fresh);
-            self.log.submit(Arc::clone(&author), command).await.map_err(IntakeError::Define)?;
+            self.log.submit(Arc::clone(author), command).await.map_err(IntakeError::Define)?;
+            // Somebody else may have begun one of them, with another type.
+            grouped.fit(&self.log.catalog())?;
         }
-        let samples = resolve(&self.log.catalog(), points)?;
-        self.log.append(author, batch, samples).await.map_err(IntakeError::Append)
+        grouped.settle()
     }
 }
 
-/// The signals that have to begin for these points; refuses points that do not fit the others.
-fn plan(catalog: &Catalog, points: &[NamedPoint]) -> Result<Vec<SignalDefinition>, IntakeError> {
-    let mut fresh: HashMap<&str, (ValueType, &NamedPoint)> = HashMap::new();
-    for point in points {
-        if catalog.signal_by_tag(&point.tag).is_none() {
-            let came = point.value.as_ref().map(Value::value_type);
-            let (wanted, _) =
-                fresh.entry(&point.tag).or_insert_with(|| (came.unwrap_or_default(), point));
-            *wanted = wider(*wanted, came.unwrap_or(*wanted));
-        }
+/// Does what takes longer for many points on a thread where that disturbs nobody.
+async fn aside<T: Send + 'static>(
+    points: usize,
+    work: impl FnOnce() -> Result<T, IntakeError> + Send + 'static,
+) -> Result<T, IntakeError> {
+    if points <= POINTS_AT_ONCE_MAX {
+        return work();
     }
-    let (signals, max) = (fresh.len(), WRITE_NEW_SIGNALS_MAX);
-    if signals > max {
-        return Err(IntakeError::TooManySignals { signals, max });
-    }
-    for (index, point) in points.iter().enumerate() {
-        let wanted = match catalog.signal_by_tag(&point.tag) {
-            Some(signal) => signal.definition.value_type,
-            None => fresh.get(point.tag.as_str()).map(|(t, _)| *t).unwrap_or_default(),
-        };
-        coerce(index, &point.tag, point.value.clone(), wanted)?;
-    }
-    let mut definitions: Vec<_> = fresh.into_values().map(|(t, point)| define(point, t)).collect();
-    definitions.sort_by(|a, b| a.tag.cmp(&b.tag));
-    Ok(definitions)
-}
-
-fn define(point: &NamedPoint, value_type: ValueType) -> SignalDefinition {
-    SignalDefinition {
-        tag: point.tag.clone(),
-        value_type,
-        stepped: value_type != ValueType::Float,
-        labels: point.labels.clone(),
-        ..SignalDefinition::default()
-    }
-}
-
-/// Whole and broken numbers of one new signal make it a float; other types do not mix.
-fn wider(a: ValueType, b: ValueType) -> ValueType {
-    match (a, b) {
-        (ValueType::Int, ValueType::Float) | (ValueType::Float, ValueType::Int) => ValueType::Float,
-        (ValueType::Float | ValueType::Int | ValueType::Bool | ValueType::Text, _) => a,
-    }
-}
-
-fn coerce(
-    index: usize,
-    tag: &str,
-    value: Option<Value>,
-    wanted: ValueType,
-) -> Result<Option<Value>, IntakeError> {
-    let Some(value) = value else { return Ok(None) };
-    if let Value::Text(text) = &value
-        && text.len() > TEXT_BYTES_MAX
-    {
-        let (bytes, max) = (text.len(), TEXT_BYTES_MAX);
-        return Err(IntakeError::TextTooLong { index, tag: tag.to_owned(), bytes, max });
-    }
-    match value.clone().into_type(wanted) {
-        Some(value) => Ok(Some(value)),
-        None => Err(IntakeError::Type {
-            index,
-            tag: tag.to_owned(),
-            wanted: wanted.word(),
-            got: value.value_type().word(),
-            value,
-        }),
-    }
-}
-
-/// The points as samples of the catalog's signals.
-fn resolve(catalog: &Catalog, points: Vec<NamedPoint>) -> Result<Vec<Sample>, IntakeError> {
-    let mut ids: HashMap<String, (SignalId, ValueType)> = HashMap::new();
-    let mut samples = Vec::with_capacity(points.len());
-    for (index, NamedPoint { tag, time, value, quality, .. }) in points.into_iter().enumerate() {
-        let (signal, wanted) = match ids.get(&tag) {
-            Some(known) => *known,
-            None => match catalog.signal_by_tag(&tag) {
-                None => return Err(IntakeError::Vanished { index, tag }),
-                Some(signal) => {
-                    let known = (signal.id, signal.definition.value_type);
-                    ids.insert(tag.clone(), known);
-                    known
-                }
-            },
-        };
-        let value = coerce(index, &tag, value, wanted)?;
-        samples.push(Sample { signal, time, value, quality });
-    }
-    Ok(samples)
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| {
+        Err(IntakeError::Append(AppendError::Stopped(error.to_string().into())))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use parx_log::{Catalog, ValueType};
+
     use super::*;
+    use crate::admit::TEXT_BYTES_MAX;
 
     fn point(tag: &str, value: Option<Value>) -> NamedPoint {
         NamedPoint {
@@ -240,6 +217,10 @@ mod tests {
             value,
             quality: Quality::GOOD,
         }
+    }
+
+    fn fresh(points: Vec<NamedPoint>) -> Result<Vec<SignalDefinition>, IntakeError> {
+        Grouped::of(Points::named(points)).fit(&Catalog::default())
     }
 
     #[test]
@@ -254,7 +235,7 @@ mod tests {
         ];
         for (values, value_type, stepped) in table {
             let points: Vec<_> = values.iter().map(|v| point("a", v.clone())).collect();
-            let fresh = plan(&Catalog::default(), &points).unwrap();
+            let fresh = fresh(points).unwrap();
             assert_eq!(fresh.len(), 1, "{values:?}");
             assert_eq!(
                 (fresh[0].value_type, fresh[0].stepped),
@@ -267,8 +248,8 @@ mod tests {
     #[test]
     fn a_clash_of_types_names_the_point_and_its_tag() {
         let points =
-            [point("a", Some(Value::Float(1.0))), point("a", Some(Value::Text("x".into())))];
-        let error = plan(&Catalog::default(), &points).unwrap_err().to_string();
+            vec![point("a", Some(Value::Float(1.0))), point("a", Some(Value::Text("x".into())))];
+        let error = fresh(points).unwrap_err().to_string();
         assert!(error.starts_with("point 1: 'a' is of type float"), "{error}");
     }
 

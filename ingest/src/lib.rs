@@ -6,8 +6,10 @@
 mod admit;
 mod collector;
 mod driver;
+mod grouped;
 mod intake;
 mod plan;
+mod points;
 mod problem;
 mod schedule;
 mod sources;
@@ -22,8 +24,11 @@ pub use collector::{
     BAD_NAMED_MAX, CONNECT_MAX, CollectorContext, Job, SCAN_TIME_MAX, Stop, collect, refuse,
 };
 pub use driver::{Driver, Fault, LINK_RETRY_MAX, Point, Reading, SESSION_RETRY_MAX, Session};
-pub use intake::{Intake, IntakeError, NamedPoint, WRITE_NEW_SIGNALS_MAX, WRITE_POINTS_MAX};
+pub use intake::{
+    Intake, IntakeError, NamedPoint, POINTS_MAX, WRITE_NEW_SIGNALS_MAX, WRITE_POINTS_MAX,
+};
 pub use plan::{SCAN_TIME_MIN, ScanClass, SourcePlan};
+pub use points::{Points, Series};
 pub use problem::{Compiled, Problem};
 pub use schedule::{Due, Schedule, next_scan};
 pub use sources::{DriverDescription, Drivers, STOP_MAX, SettingDescription, Sources};

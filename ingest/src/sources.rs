@@ -303,6 +303,8 @@ fn change_concerns_sources(change: &Change) -> bool {
         Change::SourceRetired { .. } | Change::ScanClassDefined(_) => true,
         Change::UserDefined(_) | Change::UserPasswordChanged(_) => false,
         Change::SamplesDeleted { .. } | Change::SamplesRestored { .. } => false,
-        Change::SegmentsCommitted { .. } | Change::SegmentsMerged { .. } => false,
+        Change::SegmentsCommitted { .. }
+        | Change::SegmentsMerged { .. }
+        | Change::DataLost { .. } => false,
     }
 }

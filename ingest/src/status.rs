@@ -58,6 +58,8 @@ pub struct Counters {
     pub scans: u64,
     /// Scans that were due and not made, because an earlier one took too long.
     pub overruns: u64,
+    /// Gaps because the log took nothing for long, each marked in the history.
+    pub stalls: u64,
     /// Sessions that were opened.
     pub sessions: u64,
     /// Sessions that failed or could not be opened.

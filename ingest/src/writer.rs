@@ -58,12 +58,14 @@ async fn append(
                 let lost = count - samples.len() as u64;
                 status.count(|counters| counters.lost += lost);
             }
-            Err(error @ AppendError::Stopped(_)) => {
+            Err(error @ (AppendError::Stopped(_) | AppendError::Uneven)) => {
                 tracing::error!(%author, samples = count, "samples are lost: {error}");
                 return status.count(|counters| counters.lost += count);
             }
-            Err(error @ AppendError::TailFull { .. }) => {
-                tracing::warn!(%author, samples = count, "the log is full: {error}; trying again");
+            Err(error @ (AppendError::TailFull { .. } | AppendError::DiskFull { .. })) => {
+                if wait == RETRY_FIRST {
+                    tracing::warn!(%author, samples = count, "{error}; samples wait meanwhile");
+                }
                 status.count(|counters| counters.append_retries += 1);
                 sleep(wait).await;
                 wait = (wait * 2).min(RETRY_MAX);

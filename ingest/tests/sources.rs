@@ -286,7 +286,11 @@ async fn a_crash_in_a_driver_costs_its_source_a_gap_and_no_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i1_a_full_log_makes_a_source_wait_and_loses_nothing() {
-    let bench = bench_with(5, Mood::Answers(1.0), |options| options.tail_rows_max = 1).await;
+    let bench = bench_with(5, Mood::Answers(1.0), |options| {
+        options.tail_rows_max = 1;
+        options.tail_wait = Duration::ZERO;
+    });
+    let bench = bench.await;
     let mut value = 1.0;
     while bench.counters().append_retries == 0 {
         value += 1.0;

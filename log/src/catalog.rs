@@ -109,6 +109,12 @@ impl Catalog {
                 }
                 insert_all(manifest, add);
             }
+            Change::DataLost { segments, .. } => {
+                let manifest = Arc::make_mut(&mut self.manifest);
+                for segment in segments {
+                    manifest.segments.remove(&segment.path);
+                }
+            }
         }
     }
 

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::bytes::{Reader, write_varint, write_zigzag};
+use lz4_flex::block::{compress_into, get_maximum_output_size};
+
+use crate::bytes::{Reader, write_varint, write_zigzag, write_zigzags};
 use crate::{BatchId, Change, Entry, Event, Run, RunKind, Samples, Sequence, SignalId, Timestamp};
 
 /// Version of the entry's layout that is written.
@@ -19,6 +21,11 @@ const KIND_SAMPLES: u8 = 1;
 const KIND_CHANGE: u8 = 2;
 const CODEC_NONE: u8 = 0;
 const CODEC_LZ4: u8 = 1;
+
+/// True if these bytes, not yet checked, are of a change.
+pub(crate) fn is_change(bytes: &[u8]) -> bool {
+    bytes.get(1) == Some(&KIND_CHANGE)
+}
 
 /// Why bytes are not an entry.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -47,20 +54,29 @@ pub fn encode(entry: &Entry) -> Result<Vec<u8>, serde_json::Error> {
         Event::Samples(samples) => (KIND_SAMPLES, encode_samples(samples)),
         Event::Change(change) => (KIND_CHANGE, serde_json::to_vec(&**change)?),
     };
-    let packed = lz4_flex::compress(&payload);
-    let (codec, body) =
-        if packed.len() < payload.len() { (CODEC_LZ4, &packed) } else { (CODEC_NONE, &payload) };
     let author = entry.author.as_bytes();
     let author = author.get(..author.len().min(u16::MAX as usize)).unwrap_or_default();
+    let start = HEADER_BYTES + author.len();
 
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + author.len() + body.len());
-    bytes.extend([ENTRY_VERSION, kind, codec, 0]);
+    let mut bytes = Vec::with_capacity(start + get_maximum_output_size(payload.len()));
+    bytes.extend([ENTRY_VERSION, kind, CODEC_LZ4, 0]);
     bytes.extend([0; 4]); // the checksum, below
     bytes.extend(entry.recorded_at.micros().to_le_bytes());
     bytes.extend((payload.len() as u32).to_le_bytes());
     bytes.extend((author.len() as u32).to_le_bytes());
     bytes.extend(author);
-    bytes.extend(body);
+    bytes.resize(bytes.capacity(), 0);
+    let packed = compress_into(&payload, bytes.get_mut(start..).unwrap_or_default());
+    match packed {
+        Ok(length) if length < payload.len() => bytes.truncate(start + length),
+        Ok(_) | Err(_) => {
+            bytes.truncate(start);
+            bytes.extend_from_slice(&payload);
+            if let Some(codec) = bytes.get_mut(2) {
+                *codec = CODEC_NONE;
+            }
+        }
+    }
     let sum = checksum(entry.sequence, &bytes);
     if let Some(place) = bytes.get_mut(4..8) {
         place.copy_from_slice(&sum.to_le_bytes());
@@ -161,13 +177,9 @@ fn encode_samples(samples: &Samples) -> Vec<u8> {
         write_varint(&mut out, (run.count as u64) << 3 | kind_code(run.kind));
     }
     encode_times(&mut out, samples);
-    let mut row = 0;
-    while row < samples.len() {
-        let quality = samples.qualities.get(row).copied().unwrap_or_default();
-        let same = samples.qualities.iter().skip(row).take_while(|q| **q == quality).count();
-        write_varint(&mut out, u64::from(quality));
-        write_varint(&mut out, same as u64);
-        row += same;
+    for same in samples.qualities.chunk_by(|a, b| a == b) {
+        write_varint(&mut out, u64::from(same.first().copied().unwrap_or_default()));
+        write_varint(&mut out, same.len() as u64);
     }
     encode_values(&mut out, samples);
     out
@@ -180,11 +192,13 @@ fn encode_times(out: &mut Vec<u8>, samples: &Samples) {
         let times = samples.times.get(row..row + run.count).unwrap_or_default();
         row += run.count;
         let (mut last, mut delta) = (first, 0_i64);
-        for time in times {
+        let bends = times.iter().map(|time| {
             let step = time.wrapping_sub(last);
-            write_zigzag(out, step.wrapping_sub(delta));
+            let bend = step.wrapping_sub(delta);
             (last, delta) = (*time, step);
-        }
+            bend
+        });
+        write_zigzags(out, bends);
         first = times.first().copied().unwrap_or(first);
     }
 }
@@ -197,7 +211,10 @@ fn encode_values(out: &mut Vec<u8>, samples: &Samples) {
         match run.kind {
             RunKind::None => {}
             RunKind::Float | RunKind::Int => {
-                bits.iter().for_each(|bits| out.extend(bits.to_le_bytes()));
+                let start = out.len();
+                out.resize(start + bits.len() * 8, 0);
+                let words = out.get_mut(start..).unwrap_or_default().as_chunks_mut::<8>().0;
+                words.iter_mut().zip(bits).for_each(|(word, bits)| *word = bits.to_le_bytes());
             }
             RunKind::Bool => out.extend(bits.chunks(8).map(|eight| {
                 eight.iter().enumerate().fold(0, |byte, (i, bit)| byte | u8::from(*bit != 0) << i)
@@ -235,6 +252,8 @@ fn decode_samples(payload: &[u8]) -> Option<Samples> {
     if rows > reader.rest().len() {
         return None;
     }
+    samples.times.reserve_exact(rows);
+    samples.bits.reserve_exact(rows);
     decode_times(reader, &mut samples)?;
     while samples.qualities.len() < rows {
         let quality = u32::try_from(reader.varint()?).ok()?;
@@ -269,9 +288,8 @@ fn decode_values(reader: &mut Reader<'_>, samples: &mut Samples) -> Option<()> {
         match run.kind {
             RunKind::None => samples.bits.resize(samples.bits.len() + run.count, 0),
             RunKind::Float | RunKind::Int => {
-                for word in reader.take(run.count.checked_mul(8)?)?.as_chunks::<8>().0 {
-                    samples.bits.push(u64::from_le_bytes(*word));
-                }
+                let words = reader.take(run.count.checked_mul(8)?)?.as_chunks::<8>().0;
+                samples.bits.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
             }
             RunKind::Bool => {
                 let bytes = reader.take(run.count.div_ceil(8))?;

@@ -11,83 +11,26 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::codec;
-use crate::last::LastValues;
+use crate::full;
+use crate::last::{self, LAST_VALUES};
+use crate::pace::Pace;
+use crate::request::{Request, refuse};
+use crate::snapshot::CATALOG;
 use crate::state::{Group, Shared, Snapshot};
 use crate::store::Commit;
 use crate::tail::Tail;
 use crate::{
-    BatchId, Catalog, Change, Command, Deletion, Entry, Event, Refusal, Sample, Samples, Sequence,
-    SignalId, Timestamp, decide,
+    AppendError, BatchId, Catalog, Change, Entry, Event, Run, Samples, Sequence, SubmitError,
+    Submitted, Timestamp, decide,
 };
 
-/// Most rows that one group takes.
-const GROUP_ROWS_MAX: usize = 1 << 20;
+/// Rows from which on a group takes no more: its columns still lie in the processor's cache while
+/// they are packed, and its one fsync is spread over enough of them.
+pub const GROUP_ROWS_MAX: usize = 1 << 17;
 /// How long the switch `ack_before_commit` holds a write back, as a system without fsync may.
 const HELD_BACK: Duration = Duration::from_millis(20);
 /// Changes after which a new snapshot of the catalog is written.
 const SNAPSHOT_EVERY_CHANGES: u64 = 1000;
-
-/// What someone wants of the log.
-pub(crate) enum Request {
-    Append {
-        author: Arc<str>,
-        batch: Option<BatchId>,
-        rows: Vec<Sample>,
-        done: oneshot::Sender<Result<Sequence, AppendError>>,
-        /// Room in the queue, given back when the request is done.
-        room: OwnedSemaphorePermit,
-    },
-    Submit {
-        author: Arc<str>,
-        command: Box<Command>,
-        done: oneshot::Sender<Result<Submitted, SubmitError>>,
-    },
-    Seal {
-        done: oneshot::Sender<Result<Option<Sequence>, SubmitError>>,
-    },
-    Close {
-        done: oneshot::Sender<()>,
-    },
-}
-
-/// What a command became.
-#[derive(Clone, Debug)]
-pub struct Submitted {
-    /// The sequence of the last change, or of the log if there was nothing to change.
-    pub sequence: Sequence,
-    /// The changes; none if all was as wished already.
-    pub changes: Vec<Arc<Change>>,
-}
-
-/// Why samples were not recorded. None of the batch was.
-#[derive(Clone, Debug, thiserror::Error, PartialEq)]
-pub enum AppendError {
-    /// Define the signal first.
-    #[error("there is no signal with id {0}; define it first")]
-    UnknownSignal(SignalId),
-    /// Wait for compaction, or look at why it does not get on.
-    #[error(
-        "the hot tail holds {rows} samples, which is the most; compaction is behind, try later"
-    )]
-    TailFull {
-        /// Samples in it.
-        rows: u64,
-    },
-    /// Restart ParX; what was acknowledged is safe.
-    #[error("the log stopped taking writes: {0}")]
-    Stopped(Arc<str>),
-}
-
-/// Why a command changed nothing.
-#[derive(Clone, Debug, thiserror::Error, PartialEq)]
-pub enum SubmitError {
-    /// Correct the command.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// Restart ParX; what was acknowledged is safe.
-    #[error("the log stopped taking writes: {0}")]
-    Stopped(Arc<str>),
-}
 
 /// The thread's own state.
 pub(crate) struct Committer {
@@ -96,6 +39,8 @@ pub(crate) struct Committer {
     /// The newest batch of each producer.
     pub(crate) producers: HashMap<String, (u64, u64)>,
     pub(crate) changes_since_snapshot: u64,
+    /// How often small groups are written.
+    pub(crate) pace: Pace,
 }
 
 /// Answers that wait for the group to be durable.
@@ -111,7 +56,7 @@ struct Draft {
     at: Timestamp,
     catalog: Arc<Catalog>,
     entries: Vec<Entry>,
-    rows: Vec<Sample>,
+    parts: Vec<Samples>,
     batches: Vec<BatchId>,
     authors: Vec<Arc<str>>,
     answers: Answers,
@@ -130,6 +75,7 @@ impl Committer {
             match end {
                 Some(Request::Close { done }) => {
                     self.write_catalog_snapshot();
+                    self.shared.finish_watermark();
                     self.shared.stop("it was closed".into());
                     let _ = done.send(());
                     return;
@@ -140,30 +86,39 @@ impl Committer {
                 Some(Request::Append { .. } | Request::Submit { .. }) | None => {}
             }
         }
+        self.shared.finish_watermark();
     }
 
-    /// The requests of one group, and the one that ends it if it is of another kind.
-    fn gather(&self, first: Request) -> (Vec<Request>, Option<Request>) {
-        let deadline = Instant::now() + self.shared.options.linger;
-        let (mut group, mut rows, mut next) = (Vec::new(), 0, Some(first));
+    /// The requests of one group, and the one that ends it if it is of another kind. Takes what
+    /// waits; if that is not worth a commit yet, what comes in the meantime too.
+    fn gather(&mut self, first: Request) -> (Vec<Request>, Option<Request>) {
+        let (mut group, mut rows, mut urgent, mut next) = (Vec::new(), 0, false, Some(first));
         loop {
             match next {
                 Some(request @ (Request::Seal { .. } | Request::Close { .. })) => {
                     return (group, Some(request));
                 }
                 Some(request) => {
-                    if let Request::Append { rows: more, .. } = &request {
-                        rows += more.len();
+                    match &request {
+                        Request::Append { samples, .. } => rows += samples.len(),
+                        // Somebody waits for it, and it is seldom.
+                        Request::Submit { .. } | Request::Seal { .. } | Request::Close { .. } => {
+                            urgent = true;
+                        }
                     }
                     group.push(request);
                 }
-                None => return (group, None),
+                None => {
+                    self.pace.spend(rows, Instant::now());
+                    return (group, None);
+                }
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            next = match (rows >= GROUP_ROWS_MAX, left) {
-                (true, _) => None,
-                (false, Duration::ZERO) => self.requests.try_recv().ok(),
-                (false, left) => self.requests.recv_timeout(left).ok(),
+            next = match rows >= GROUP_ROWS_MAX {
+                true => None,
+                false => self.requests.try_recv().ok().or_else(|| {
+                    let wait = self.pace.wait(rows, urgent, Instant::now());
+                    (!wait.is_zero()).then(|| self.requests.recv_timeout(wait).ok()).flatten()
+                }),
             };
         }
     }
@@ -177,20 +132,21 @@ impl Committer {
             requests.into_iter().for_each(|request| refuse(request, &reason));
             return Ok(());
         }
+        let requests = full::with_room(requests, self.shared.disk.space());
         let before = self.shared.snapshot.load_full();
         let mut draft = Draft {
             sequence: before.sequence,
             at: self.shared.clock.now().max(before.recorded_at),
             catalog: before.catalog.clone(),
             entries: Vec::new(),
-            rows: Vec::new(),
+            parts: Vec::new(),
             batches: Vec::new(),
             authors: Vec::new(),
             answers: Answers::default(),
             publishes: false,
         };
         for request in requests {
-            self.take(&mut draft, &before, request);
+            self.take(&mut draft, request);
         }
         draft.finish_samples();
         if self.shared.options.switches.ack_before_commit {
@@ -213,17 +169,18 @@ impl Committer {
     }
 
     /// Puts one request into the draft, or answers it at once where there is nothing to write.
-    fn take(&self, draft: &mut Draft, before: &Snapshot, request: Request) {
+    fn take(&mut self, draft: &mut Draft, request: Request) {
         match request {
-            Request::Append { author, batch, rows, done, room } => {
-                if let Some(error) = self.append_problem(before, draft, &rows) {
-                    let _ = done.send(Err(error));
+            Request::Append { author, batch, samples, done, room } => {
+                let unknown = |run: &&Run| draft.catalog.signal(run.signal).is_none();
+                if let Some(run) = samples.runs.iter().find(unknown) {
+                    let _ = done.send(Err(AppendError::UnknownSignal(run.signal)));
                     return;
                 }
-                let fresh = batch.as_ref().is_none_or(|batch| self.is_new(draft, batch));
+                let fresh = batch.as_ref().is_none_or(|batch| self.is_new(batch));
                 if fresh {
                     draft.batches.extend(batch);
-                    draft.rows.extend(rows);
+                    draft.parts.push(samples);
                     if !draft.authors.contains(&author) {
                         draft.authors.push(author);
                     }
@@ -247,32 +204,21 @@ impl Committer {
         }
     }
 
-    fn append_problem(
-        &self,
-        before: &Snapshot,
-        draft: &Draft,
-        rows: &[Sample],
-    ) -> Option<AppendError> {
-        let unknown = rows.iter().find(|row| draft.catalog.signal(row.signal).is_none());
-        if let Some(row) = unknown {
-            return Some(AppendError::UnknownSignal(row.signal));
-        }
-        let hot = before.tails.iter().map(|tail| tail.rows()).sum::<u64>();
-        (hot > self.shared.options.tail_rows_max).then_some(AppendError::TailFull { rows: hot })
-    }
-
-    /// True if the batch has not been stored and is not in the draft (I3).
-    fn is_new(&self, draft: &Draft, batch: &BatchId) -> bool {
-        if self.shared.options.switches.store_batches_again {
-            return true;
-        }
+    /// True if the batch has not been stored before (I3); remembers it. What cannot be written
+    /// after that ends the log, so nothing is remembered wrongly.
+    fn is_new(&mut self, batch: &BatchId) -> bool {
         let place = (batch.epoch, batch.sequence);
-        let stored = self.producers.get(&batch.producer).is_some_and(|last| place <= *last);
-        let drafted = draft
-            .batches
-            .iter()
-            .any(|b| b.producer == batch.producer && place <= (b.epoch, b.sequence));
-        !stored && !drafted
+        match self.producers.get_mut(&batch.producer) {
+            Some(last) => {
+                let fresh = place > *last;
+                *last = place.max(*last);
+                fresh || self.shared.options.switches.store_batches_again
+            }
+            None => {
+                self.producers.insert(batch.producer.clone(), place);
+                true
+            }
+        }
     }
 
     /// Writes the draft durably and answers with the bytes of its samples.
@@ -292,11 +238,6 @@ impl Committer {
                 Event::Change(_) => commit.changes.push((entry.sequence, bytes)),
             }
         }
-        for batch in &draft.batches {
-            let place = (batch.epoch, batch.sequence);
-            let last = self.producers.entry(batch.producer.clone()).or_default();
-            *last = place.max(*last);
-        }
         commit.batches.clone_from(&draft.batches);
         if draft.publishes {
             let last = self.shared.last_values.snapshot(draft.sequence);
@@ -306,6 +247,7 @@ impl Committer {
         }
         let durable = !self.shared.options.switches.ack_before_commit;
         self.shared.store.commit(commit, durable).map_err(|error| error.to_string())?;
+        self.shared.written();
         Ok(sample_bytes)
     }
 
@@ -338,22 +280,29 @@ impl Committer {
         // Behind the snapshot, so that whoever sees a signal unsettled sees the deletion too.
         for entry in &entries {
             if let Event::Change(change) = &entry.event {
-                touch_last_values(&self.shared.last_values, entry.sequence, change);
+                last::touch(&self.shared.last_values, entry.sequence, change);
             }
         }
         // Nobody listening is not an error.
         let _ = self.shared.groups.send(Arc::new(Group { entries, last: draft.sequence }));
         self.let_go(dropped);
+        self.shared.emptied.notify_waiters();
         if self.changes_since_snapshot >= SNAPSHOT_EVERY_CHANGES {
             self.write_catalog_snapshot();
         }
     }
 
-    /// Drops the epochs that segments hold (L5). What fails here is tried again at the next start.
+    /// Drops the epochs that segments hold (L5). For want of room that is left to the next start;
+    /// any other failure is the disk's, and ends the log.
     fn let_go(&self, tails: Vec<Arc<Tail>>) {
         for tail in tails {
-            if let Err(error) = self.shared.store.drop_epoch(tail.first) {
-                tracing::warn!(%error, epoch = %tail.first, "an epoch could not be dropped yet");
+            match self.shared.store.drop_epoch(tail.first) {
+                Ok(()) => {}
+                Err(error) if self.shared.disk.space().low().is_some() => {
+                    let epoch = tail.first;
+                    tracing::warn!(%error, %epoch, "an epoch could not be dropped yet");
+                }
+                Err(error) => self.shared.fail(error.to_string()),
             }
         }
     }
@@ -401,50 +350,6 @@ impl Committer {
     }
 }
 
-/// Name of the last values' snapshot.
-pub(crate) const LAST_VALUES: &str = "last-values.2";
-/// Name of the catalog's snapshot.
-pub(crate) const CATALOG: &str = "catalog";
-
-/// Deletions and what takes them back may change which sample of a signal is the newest.
-pub(crate) fn touch_last_values(last: &LastValues, sequence: Sequence, change: &Change) {
-    match change {
-        Change::SamplesDeleted { signal, from, to, .. } => {
-            let deletion = Deletion { sequence, from: from.micros(), to: to.micros() };
-            last.delete(*signal, &deletion);
-        }
-        Change::SamplesRestored { signal, .. } => last.unsettle(*signal),
-        Change::SignalDefined(_)
-        | Change::SignalChanged(_)
-        | Change::SignalRetired(_)
-        | Change::SourceDefined(_)
-        | Change::SourceChanged(_)
-        | Change::SourceRetired { .. }
-        | Change::ScanClassDefined(_)
-        | Change::UserDefined(_)
-        | Change::UserPasswordChanged(_)
-        | Change::SegmentsCommitted { .. }
-        | Change::SegmentsMerged { .. } => {}
-    }
-}
-
-fn refuse(request: Request, reason: &Arc<str>) {
-    match request {
-        Request::Append { done, .. } => {
-            let _ = done.send(Err(AppendError::Stopped(reason.clone())));
-        }
-        Request::Submit { done, .. } => {
-            let _ = done.send(Err(SubmitError::Stopped(reason.clone())));
-        }
-        Request::Seal { done } => {
-            let _ = done.send(Err(SubmitError::Stopped(reason.clone())));
-        }
-        Request::Close { done } => {
-            let _ = done.send(());
-        }
-    }
-}
-
 impl Draft {
     fn push_change(&mut self, author: &Arc<str>, change: Arc<Change>) {
         self.sequence = self.sequence.next();
@@ -458,14 +363,14 @@ impl Draft {
         });
     }
 
-    /// Merges all rows of the group into one event behind its changes.
+    /// Merges all samples of the group into one event behind its changes.
     fn finish_samples(&mut self) {
-        if self.rows.is_empty() && self.batches.is_empty() {
+        if self.batches.is_empty() && self.parts.iter().all(Samples::is_empty) {
             return;
         }
         self.sequence = self.sequence.next();
-        let rows = std::mem::take(&mut self.rows);
-        let samples = Samples::from_rows(self.batches.clone(), rows);
+        let parts = std::mem::take(&mut self.parts);
+        let samples = Samples::merged(self.batches.clone(), parts);
         self.entries.push(Entry {
             sequence: self.sequence,
             recorded_at: self.at,

@@ -72,6 +72,13 @@ pub enum Command {
         /// Paths of the replaced ones.
         remove: Vec<String>,
     },
+    /// Take segments that are damaged out of the history, and say so in it.
+    DeclareLost {
+        /// Paths of the files.
+        segments: Vec<String>,
+        /// Why, in words.
+        reason: String,
+    },
 }
 
 /// Why a command was refused. Nothing was recorded.
@@ -185,6 +192,15 @@ pub fn decide(catalog: &Catalog, command: Command) -> Result<Vec<Change>, Refusa
                 Some(path) => Err(Refusal::Unknown { what: "segment", name: path.clone() }),
                 None => Ok(vec![Change::SegmentsMerged { add, remove }]),
             }
+        }
+        Command::DeclareLost { segments, reason } => {
+            let known = &catalog.manifest.segments;
+            let find = |path: String| match known.get(&path) {
+                Some(segment) => Ok((**segment).clone()),
+                None => Err(Refusal::Unknown { what: "segment", name: path }),
+            };
+            let segments = segments.into_iter().map(find).collect::<Result<_, _>>()?;
+            Ok(vec![Change::DataLost { reason, entries: None, segments }])
         }
     }
 }

@@ -96,6 +96,17 @@ pub enum Change {
         /// Paths of the files that they replace.
         remove: Vec<String>,
     },
+    /// A repair of the data folder could not save this.
+    DataLost {
+        /// In words.
+        reason: String,
+        /// The sequences of entries that are gone, the first and the last.
+        #[serde(default)]
+        entries: Option<(Sequence, Sequence)>,
+        /// Segments that are gone, with what was known of them.
+        #[serde(default)]
+        segments: Vec<SegmentMeta>,
+    },
 }
 
 impl Change {
@@ -115,6 +126,7 @@ impl Change {
             Change::SamplesRestored { .. } => "SamplesRestored",
             Change::SegmentsCommitted { .. } => "SegmentsCommitted",
             Change::SegmentsMerged { .. } => "SegmentsMerged",
+            Change::DataLost { .. } => "DataLost",
         }
     }
 
@@ -130,6 +142,7 @@ impl Change {
             Change::UserDefined(user) | Change::UserPasswordChanged(user) => &user.name,
             Change::SamplesDeleted { tag, .. } | Change::SamplesRestored { tag, .. } => tag,
             Change::SegmentsCommitted { .. } | Change::SegmentsMerged { .. } => "segments",
+            Change::DataLost { .. } => "data",
         }
     }
 

@@ -3,16 +3,20 @@
 //! Rebuilt at start from a snapshot and the entries behind it; the snapshot is written in the same
 //! commit that lets go of the samples it was made from.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
 use crate::bytes::{Reader, write_varint};
 use crate::codec::{self, DecodeError};
-use crate::{Deletion, Entry, Event, Sample, Samples, Sequence, SignalId, Timestamp};
+use crate::{
+    Change, Deletion, Entry, Event, Quality, Sample, Samples, Sequence, SignalId, Timestamp,
+};
 
-/// Name of the last values' snapshot in its first version.
+/// Name of the last values' snapshot.
+pub(crate) const LAST_VALUES: &str = "last-values.2";
+/// Its name in its first version.
 pub(crate) const LAST_VALUES_1: &str = "last-values";
 /// Version of the snapshot that is written.
 const SNAPSHOT_VERSION: u8 = 2;
@@ -30,8 +34,9 @@ pub struct LastValue {
 #[derive(Debug, Default)]
 pub struct LastValues {
     map: RwLock<HashMap<SignalId, LastValue>>,
-    /// Signals of which a deletion changed the newest sample; `settle` is told the right one.
-    unsettled: Mutex<BTreeSet<SignalId>>,
+    /// Signals of which a deletion may have changed the newest sample, and the last such change;
+    /// `settle` is told the right one.
+    unsettled: Mutex<BTreeMap<SignalId, Sequence>>,
 }
 
 impl LastValues {
@@ -49,42 +54,59 @@ impl LastValues {
 
     pub(crate) fn append(&self, sequence: Sequence, samples: &Samples) {
         let mut map = self.map.write();
-        for sample in samples.rows() {
-            match map.get_mut(&sample.signal) {
-                Some(last) if last.sample.time > sample.time => {}
-                Some(last) => *last = LastValue { sample, sequence },
-                None => {
-                    map.insert(sample.signal, LastValue { sample, sequence });
-                }
+        let mut start = 0;
+        for run in &samples.runs {
+            let rows = start..start + run.count;
+            start = rows.end;
+            let times = samples.times.get(rows.clone()).unwrap_or_default();
+            // Of several at one time the last is the newest.
+            let newest = rows.zip(times).max_by_key(|(_, time)| **time);
+            let Some((row, time)) = newest else { continue };
+            let time = Timestamp::from_micros(*time);
+            if map.get(&run.signal).is_some_and(|last| last.sample.time > time) {
+                continue;
             }
+            let quality = Quality(samples.qualities.get(row).copied().unwrap_or_default());
+            let value = samples.value(row, run.kind);
+            let sample = Sample { signal: run.signal, time, value, quality };
+            map.insert(run.signal, LastValue { sample, sequence });
         }
     }
 
     /// Takes out what `deletion` hides: the newest sample of its signal is then not known here.
     pub(crate) fn delete(&self, signal: SignalId, deletion: &Deletion) {
         let mut map = self.map.write();
+        let mut unsettled = self.unsettled.lock();
         let hidden = |last: &LastValue| deletion.hides(last.sample.time.micros(), last.sequence.0);
-        if map.get(&signal).is_some_and(hidden) {
+        let gone = map.get(&signal).is_some_and(hidden);
+        if gone {
             map.remove(&signal);
-            self.unsettled.lock().insert(signal);
+        }
+        // What is being looked up for an earlier deletion may be hidden by this one.
+        if gone || unsettled.contains_key(&signal) {
+            unsettled.insert(signal, deletion.sequence);
         }
     }
 
-    /// Says that a signal's newest sample may be another than the one that is known here.
-    pub(crate) fn unsettle(&self, signal: SignalId) {
-        self.unsettled.lock().insert(signal);
+    /// Says that from `at` on a signal's newest sample may be another than the one known here.
+    pub(crate) fn unsettle(&self, signal: SignalId, at: Sequence) {
+        self.unsettled.lock().insert(signal, at);
     }
 
     /// Signals whose newest sample has to be looked up in the segments.
     pub fn unsettled(&self) -> Vec<SignalId> {
-        self.unsettled.lock().iter().copied().collect()
+        self.unsettled.lock().keys().copied().collect()
     }
 
-    /// Tells the newest sample of a signal as a snapshot holds it that was taken after the signal
-    /// was found unsettled. What came since and is newer stays.
-    pub fn settle(&self, signal: SignalId, found: Option<LastValue>) {
+    /// Tells the newest sample of a signal as of `through`. What came since and is newer stays; if
+    /// something was deleted or taken back since, the signal stays unsettled.
+    pub fn settle(&self, signal: SignalId, through: Sequence, found: Option<LastValue>) {
         let mut map = self.map.write();
-        self.unsettled.lock().remove(&signal);
+        let mut unsettled = self.unsettled.lock();
+        if unsettled.get(&signal).is_some_and(|at| *at > through) {
+            return;
+        }
+        unsettled.remove(&signal);
         let Some(found) = found else { return };
         let place = |last: &LastValue| (last.sample.time, last.sequence);
         if map.get(&signal).is_none_or(|known| place(known) < place(&found)) {
@@ -131,7 +153,7 @@ impl LastValues {
         }
         for _ in 0..reader.varint().ok_or_else(damaged)? {
             let signal = reader.varint().and_then(|id| u32::try_from(id).ok());
-            self.unsettle(SignalId(signal.ok_or_else(damaged)?));
+            self.unsettle(SignalId(signal.ok_or_else(damaged)?), at);
         }
         let count = reader.varint().ok_or_else(damaged)?;
         let mut sequences = Vec::new();
@@ -145,5 +167,61 @@ impl LastValues {
             map.insert(sample.signal, LastValue { sample, sequence });
         }
         Ok(())
+    }
+}
+
+/// Deletions and what takes them back may change which sample of a signal is the newest.
+pub(crate) fn touch(last: &LastValues, sequence: Sequence, change: &Change) {
+    match change {
+        Change::SamplesDeleted { signal, from, to, .. } => {
+            let deletion = Deletion { sequence, from: from.micros(), to: to.micros() };
+            last.delete(*signal, &deletion);
+        }
+        Change::SamplesRestored { signal, .. } => last.unsettle(*signal, sequence),
+        Change::SignalDefined(_)
+        | Change::SignalChanged(_)
+        | Change::SignalRetired(_)
+        | Change::SourceDefined(_)
+        | Change::SourceChanged(_)
+        | Change::SourceRetired { .. }
+        | Change::ScanClassDefined(_)
+        | Change::UserDefined(_)
+        | Change::UserPasswordChanged(_)
+        | Change::SegmentsCommitted { .. }
+        | Change::SegmentsMerged { .. }
+        | Change::DataLost { .. } => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Quality, Value};
+
+    fn sample(time: i64) -> Sample {
+        let time = Timestamp::from_micros(time);
+        let value = Some(Value::Float(time.micros() as f64));
+        Sample { signal: SignalId(1), time, value, quality: Quality::GOOD }
+    }
+
+    #[test]
+    fn what_was_found_before_another_deletion_settles_nothing() {
+        let last = LastValues::default();
+        let signal = SignalId(1);
+        last.append(Sequence(1), &Samples::from_rows(vec![], vec![sample(1), sample(2)]));
+        let delete = |time, sequence| {
+            last.delete(signal, &Deletion { sequence: Sequence(sequence), from: time, to: time });
+        };
+        let found = |time| Some(LastValue { sample: sample(time), sequence: Sequence(1) });
+        delete(2, 2);
+        // Looked up as of 2, told after 3.
+        delete(1, 3);
+        last.settle(signal, Sequence(2), found(1));
+        assert_eq!((last.get(signal), last.unsettled()), (None, vec![signal]));
+        last.settle(signal, Sequence(3), None);
+        assert_eq!((last.get(signal), last.unsettled()), (None, vec![]));
+        last.unsettle(signal, Sequence(4));
+        last.settle(signal, Sequence(4), found(1));
+        assert_eq!((last.get(signal), last.unsettled()), (found(1), vec![]));
     }
 }

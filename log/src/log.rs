@@ -4,16 +4,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast, oneshot};
 
-use crate::codec::{self, DecodeError};
-use crate::committer::{AppendError, Committer, Request, SubmitError, Submitted};
+use crate::chain;
+use crate::codec::DecodeError;
+use crate::committer::Committer;
 use crate::last::LastValues;
 use crate::open::{OpenError, open};
+use crate::pace::Pace;
+use crate::request::{AppendError, Request, SubmitError, Submitted};
+use crate::space::Space;
 use crate::state::{Group, LogOptions, Shared, Snapshot};
-use crate::{BatchId, Catalog, Clock, Command, Entry, Event, Sample, Sequence, Timestamp};
+use crate::{BatchId, Catalog, Clock, Command, Entry, Event, Sample, Samples, Sequence, Timestamp};
 
 /// Rows that may wait for the committer; a writer beyond that waits too.
 pub const QUEUE_ROWS_MAX: usize = 2 << 20;
@@ -57,21 +62,36 @@ impl From<fjall::Error> for ReadError {
     }
 }
 
+/// Says that the log has stopped, also if its thread panics.
+struct Ends(Arc<Shared>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.stop("its committer ended".into());
+    }
+}
+
 impl Log {
     /// Opens the data folder, making it if it is not there. Blocks while it reads.
     pub fn open(options: LogOptions, clock: Arc<dyn Clock>) -> Result<Log, OpenError> {
         let opened = open(options, clock)?;
         let shared = Arc::new(opened.shared);
+        let kept = shared.keep_watermark(opened.news);
+        kept.map_err(|error| OpenError::Store(error.to_string()))?;
         let (requests, receiver) = std::sync::mpsc::channel();
         let committer = Committer {
             shared: shared.clone(),
             requests: receiver,
             producers: opened.producers,
             changes_since_snapshot: opened.changes_since_snapshot,
+            pace: Pace::new(shared.options.linger, Instant::now()),
         };
         let thread = std::thread::Builder::new()
             .name("committer".into())
-            .spawn(move || committer.run())
+            .spawn(move || {
+                let _ends = Ends(committer.shared.clone());
+                committer.run();
+            })
             .map_err(|error| OpenError::Store(error.to_string()))?;
         Ok(Log {
             shared,
@@ -89,13 +109,46 @@ impl Log {
         batch: Option<BatchId>,
         rows: Vec<Sample>,
     ) -> Result<Sequence, AppendError> {
-        let weight = rows.len().clamp(1, QUEUE_ROWS_MAX) as u32;
+        self.queue(author, batch, Samples::from_rows(vec![], rows)).await?.durable().await
+    }
+
+    /// Puts columns of samples in the queue, and answers as soon as they are in it; what comes of
+    /// them says `Queued::durable`. What is queued one after another is recorded in that order.
+    /// The samples' own list of batches is not looked at; `batch` is as for `append`.
+    ///
+    /// Waits while the queue is full, and for `LogOptions::tail_wait` while the hot tail is.
+    pub async fn queue(
+        &self,
+        author: Arc<str>,
+        batch: Option<BatchId>,
+        samples: Samples,
+    ) -> Result<Queued, AppendError> {
+        if !samples.fits() {
+            return Err(AppendError::Uneven);
+        }
+        if let Some((free, needed)) = self.space().low() {
+            return Err(AppendError::DiskFull { free, needed });
+        }
+        self.tail_room().await?;
+        let weight = samples.len().clamp(1, QUEUE_ROWS_MAX) as u32;
         let stopped = || AppendError::Stopped(self.why_stopped());
         let room = self.room.clone().acquire_many_owned(weight).await.map_err(|_| stopped())?;
         let (done, answer) = oneshot::channel();
-        let request = Request::Append { author, batch, rows, done, room };
+        let request = Request::Append { author, batch, samples, done, room };
         self.requests.send(request).map_err(|_| stopped())?;
-        answer.await.unwrap_or_else(|_| Err(stopped()))
+        Ok(Queued { log: self.clone(), answer })
+    }
+
+    /// Waits for compaction while the hot tail is full.
+    async fn tail_room(&self) -> Result<(), AppendError> {
+        let deadline = tokio::time::Instant::now() + self.options().tail_wait;
+        loop {
+            let emptied = self.shared.emptied.notified();
+            let Some(full) = self.shared.tail_problem() else { return Ok(()) };
+            if tokio::time::timeout_at(deadline, emptied).await.is_err() {
+                return Err(full);
+            }
+        }
     }
 
     /// Decides a command and records what it becomes, durably.
@@ -141,6 +194,11 @@ impl Log {
                 self.why_stopped()
             }
         }
+    }
+
+    /// What the disk's free space allows now. While it is low, writes are refused and reads go on.
+    pub fn space(&self) -> Space {
+        self.shared.disk.space()
     }
 
     /// Why the log takes no more writes; nothing while it does.
@@ -191,11 +249,12 @@ impl Log {
             if chunk.is_empty() {
                 return Ok(catalog);
             }
+            chain::changes_follow(chunk.iter())?;
             for (at, bytes) in chunk {
                 if at > sequence {
                     return Ok(catalog);
                 }
-                if let Event::Change(change) = codec::decode(at, &bytes)?.event {
+                if let Event::Change(change) = chain::decode(at, &bytes)?.event {
                     catalog.apply(at, &change);
                 }
             }
@@ -220,7 +279,8 @@ impl Log {
     /// Changes before a sequence, newest first, `limit` at most. Blocks on the disk.
     pub fn changes_before(&self, before: Sequence, limit: usize) -> Result<Vec<Entry>, ReadError> {
         let entries = self.shared.store.changes_before(before, limit)?;
-        entries.into_iter().map(|(seq, bytes)| Ok(codec::decode(seq, &bytes)?)).collect()
+        chain::changes_follow(entries.iter().rev())?;
+        entries.into_iter().map(|(seq, bytes)| Ok(chain::decode(seq, &bytes)?)).collect()
     }
 
     /// Entries behind `after`, ascending, about `limit`: changes of any age, and the samples that
@@ -238,12 +298,27 @@ impl Log {
         // Without a gap: an entry behind one that is being written must wait for it.
         let dense = found.iter().zip(1..).take_while(|((seq, _), i)| seq.0 == after.0 + i).count();
         found.truncate(dense.min(limit));
-        found.into_iter().map(|(seq, bytes)| Ok(codec::decode(seq, &bytes)?)).collect()
+        found.into_iter().map(|(seq, bytes)| Ok(chain::decode(seq, &bytes)?)).collect()
     }
 }
 
 /// Changes that are read at a time while a catalog of the past is folded.
 const CHANGES_CHUNK: usize = 1024;
+
+/// Samples that are in the queue.
+#[derive(Debug)]
+pub struct Queued {
+    log: Log,
+    answer: oneshot::Receiver<Result<Sequence, AppendError>>,
+}
+
+impl Queued {
+    /// Their sequence, once they are durable (L2).
+    pub async fn durable(self) -> Result<Sequence, AppendError> {
+        let stopped = |_| Err(AppendError::Stopped(self.log.why_stopped()));
+        self.answer.await.unwrap_or_else(stopped)
+    }
+}
 
 /// A listener to the groups of a log.
 pub struct Subscription(broadcast::Receiver<Arc<Group>>);

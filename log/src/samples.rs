@@ -99,6 +99,22 @@ impl Samples {
         self.bits.push(bits);
     }
 
+    /// True if the columns are of one length, which is that of the runs, and texts are where text
+    /// runs point.
+    pub(crate) fn fits(&self) -> bool {
+        let rows = self.runs.iter().try_fold(0_usize, |rows, run| rows.checked_add(run.count));
+        let even = [self.times.len(), self.qualities.len(), self.bits.len()];
+        if rows.is_none_or(|rows| even != [rows; 3]) {
+            return false;
+        }
+        let mut first = 0;
+        self.runs.iter().all(|run| {
+            let bits = self.bits.get(first..first + run.count).unwrap_or_default();
+            first += run.count;
+            run.kind != RunKind::Text || bits.iter().all(|at| *at < self.texts.len() as u64)
+        })
+    }
+
     /// Rows in all.
     pub fn len(&self) -> usize {
         self.times.len()

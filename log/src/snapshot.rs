@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Catalog, Change, Sequence};
 
+/// Name of the catalog's snapshot.
+pub(crate) const CATALOG: &str = "catalog";
 /// Version of the snapshot that is written. Any other is passed over: the fold starts from zero.
 const SNAPSHOT_VERSION: u32 = 2;
 

@@ -7,10 +7,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use fjall::config::CompressionPolicy;
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use parking_lot::RwLock;
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, UserValue};
+use parking_lot::{Mutex, RwLock};
 
+use crate::OpenError;
+use crate::chain::Head;
 use crate::{BatchId, Sequence};
+
+/// Keyspaces that every store has, in the order in which they were made: their numbers are 1 to 4.
+pub(crate) const FIXED: [&str; 4] = ["changes", "batches", "snapshots", "tick"];
 
 /// Above any epoch's size, so that an epoch is never flushed into tables: it is written once.
 const EPOCH_MEMTABLE_BYTES: u64 = 1 << 30;
@@ -33,7 +38,12 @@ pub(crate) struct Store {
     snapshots: Keyspace,
     tick: Keyspace,
     epochs: RwLock<BTreeMap<Sequence, Keyspace>>,
+    /// Where the chain ends.
+    head: Mutex<Head>,
 }
+
+/// An entry with its links, as it lies in the store.
+pub(crate) type Stored = Result<(Sequence, UserValue), fjall::Error>;
 
 fn plain() -> KeyspaceCreateOptions {
     let none = CompressionPolicy::all(CompressionType::None);
@@ -49,14 +59,21 @@ fn epoch_name(first: Sequence) -> String {
 }
 
 impl Store {
-    pub(crate) fn open(folder: &Path) -> Result<Store, fjall::Error> {
+    /// Opens the store. With `filled` it must have every keyspace that stores have.
+    pub(crate) fn open(folder: &Path, filled: bool) -> Result<Store, OpenError> {
         let database = Database::builder(folder)
             .journal_compression(CompressionType::None)
             .max_journaling_size(JOURNAL_BYTES_MAX)
             .worker_threads(1)
             .open()?;
         let mut epochs = BTreeMap::new();
-        for name in database.list_keyspace_names() {
+        let names = database.list_keyspace_names();
+        if let Some(missing) = FIXED.iter().find(|name| !names.iter().any(|n| &**n == **name))
+            && filled
+        {
+            return Err(OpenError::Keyspace(missing));
+        }
+        for name in names {
             if let Some(first) = name.strip_prefix("ev-").and_then(|n| n.parse().ok()) {
                 epochs.insert(Sequence(first), database.keyspace(&name, epoch_options)?);
             }
@@ -67,6 +84,7 @@ impl Store {
             snapshots: database.keyspace("snapshots", plain)?,
             tick: database.keyspace("tick", plain)?,
             epochs: RwLock::new(epochs),
+            head: Mutex::default(),
             database,
         })
     }
@@ -88,7 +106,10 @@ impl Store {
         if let Some(keyspace) = keyspace {
             self.database.delete_keyspace(keyspace)?;
         }
-        self.tick.insert(b"tick", first.0.to_be_bytes())?;
+        // Synced, so that never more than one write is unfinished at the end of a journal.
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        batch.insert(&self.tick, b"tick", first.0.to_be_bytes());
+        batch.commit()?;
         for keyspace in [&self.changes, &self.batches, &self.snapshots, &self.tick] {
             keyspace.rotate_memtable()?;
         }
@@ -99,13 +120,18 @@ impl Store {
     pub(crate) fn commit(&self, commit: Commit, durable: bool) -> Result<(), fjall::Error> {
         let mode = if durable { PersistMode::SyncData } else { PersistMode::Buffer };
         let mut batch = self.database.batch().durability(Some(mode));
+        let mut last = self.head.lock();
+        let mut head = *last;
+        // In the order of their sequences: the samples of a group come behind its changes.
+        for (sequence, bytes) in commit.changes {
+            let record = head.append(sequence, true, &bytes);
+            batch.insert(&self.changes, sequence.0.to_be_bytes(), record);
+        }
         if let Some((sequence, bytes)) = commit.samples
             && let Some((_, epoch)) = self.epochs.read().last_key_value()
         {
-            batch.insert(epoch, sequence.0.to_be_bytes(), bytes);
-        }
-        for (sequence, bytes) in commit.changes {
-            batch.insert(&self.changes, sequence.0.to_be_bytes(), bytes);
+            let record = head.append(sequence, false, &bytes);
+            batch.insert(epoch, sequence.0.to_be_bytes(), record);
         }
         for BatchId { producer, epoch, sequence } in commit.batches {
             let value = [epoch.to_be_bytes(), sequence.to_be_bytes()].concat();
@@ -114,7 +140,42 @@ impl Store {
         for (name, bytes) in commit.snapshots {
             batch.insert(&self.snapshots, name, bytes);
         }
-        batch.commit()
+        batch.commit()?;
+        *last = head;
+        Ok(())
+    }
+
+    /// Puts records as they are into an epoch, or among the changes without one; durable only with
+    /// the next commit that is.
+    pub(crate) fn restore(
+        &self,
+        epoch: Option<Sequence>,
+        records: impl IntoIterator<Item = (Sequence, Vec<u8>)>,
+    ) -> Result<(), fjall::Error> {
+        let epochs = self.epochs.read();
+        let epoch = epoch.and_then(|first| epochs.get(&first));
+        let keyspace = epoch.unwrap_or(&self.changes);
+        for (sequence, record) in records {
+            keyspace.insert(sequence.0.to_be_bytes(), record)?;
+        }
+        Ok(())
+    }
+
+    /// Fails if the store has failed in the background, after which it takes no more. Never beside
+    /// a commit: what a commit could not write must not be written again behind its back.
+    pub(crate) fn check(&self) -> Result<(), fjall::Error> {
+        let _committed = self.head.lock();
+        self.database.persist(PersistMode::Buffer)
+    }
+
+    /// Where the chain of what was committed ends.
+    pub(crate) fn head(&self) -> Head {
+        *self.head.lock()
+    }
+
+    /// Says where the chain of what the store holds ends.
+    pub(crate) fn set_head(&self, head: Head) {
+        *self.head.lock() = head;
     }
 
     /// The newest batch of each producer.
@@ -144,6 +205,30 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<(Sequence, Vec<u8>)>, fjall::Error> {
         collect(&self.changes, after, limit)
+    }
+
+    /// The change at a sequence.
+    pub(crate) fn change(&self, at: Sequence) -> Result<Option<UserValue>, fjall::Error> {
+        self.changes.get(at.0.to_be_bytes())
+    }
+
+    /// Every change behind `after`, ascending.
+    pub(crate) fn changes_after(
+        &self,
+        after: Sequence,
+    ) -> impl DoubleEndedIterator<Item = Stored> + use<> {
+        self.changes.range(after.next().0.to_be_bytes()..).map(stored)
+    }
+
+    /// Every entry of one epoch's samples behind `after`, ascending.
+    pub(crate) fn samples_after(
+        &self,
+        epoch: Sequence,
+        after: Sequence,
+    ) -> impl Iterator<Item = Stored> + use<> {
+        let keyspace = self.epochs.read().get(&epoch).cloned();
+        let range = after.next().0.to_be_bytes()..;
+        keyspace.into_iter().flat_map(move |keyspace| keyspace.range(range.clone()).map(stored))
     }
 
     /// Entries of the changes before `before`, descending, `limit` at most.
@@ -176,8 +261,12 @@ fn collect(
     keyspace.range(after.next().0.to_be_bytes()..).take(limit).map(entry_of).collect()
 }
 
-fn entry_of(item: fjall::Guard) -> Result<(Sequence, Vec<u8>), fjall::Error> {
+fn stored(item: fjall::Guard) -> Stored {
     let (key, value) = item.into_inner()?;
     let sequence = key.as_ref().try_into().map(u64::from_be_bytes).unwrap_or(0);
-    Ok((Sequence(sequence), value.to_vec()))
+    Ok((Sequence(sequence), value))
+}
+
+fn entry_of(item: fjall::Guard) -> Result<(Sequence, Vec<u8>), fjall::Error> {
+    stored(item).map(|(sequence, value)| (sequence, value.to_vec()))
 }

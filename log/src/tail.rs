@@ -4,172 +4,16 @@
 //! for, and see nothing beyond the sequence of their snapshot (Q1). Rows are only ever added.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use crate::{Quality, Run, RunKind, Sample, Samples, Sequence, SignalId, Timestamp, Value};
+use crate::series::Series;
+use crate::{Rows, Samples, Sequence, SignalId, Timestamp};
 
 /// Into how many separately locked parts the signals are spread.
 const SHARDS: usize = 16;
-
-/// Rows of one signal in columns, all of one length but `texts`, to which `bits` points.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rows {
-    /// Microseconds since 1970.
-    pub times: Vec<i64>,
-    /// The sequence each row came with.
-    pub sequences: Vec<u64>,
-    /// Status codes.
-    pub qualities: Vec<u32>,
-    /// What each value is.
-    pub kinds: Vec<RunKind>,
-    /// Bits of a double, an integer or a boolean; an index into `texts`; 0 without a value.
-    pub bits: Vec<u64>,
-    /// Values of text rows.
-    pub texts: Vec<Arc<str>>,
-}
-
-impl Rows {
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.times.len()
-    }
-
-    /// True without a row.
-    pub fn is_empty(&self) -> bool {
-        self.times.is_empty()
-    }
-
-    /// The value of one row.
-    pub fn value(&self, row: usize) -> Option<Value> {
-        let bits = self.bits.get(row).copied().unwrap_or_default();
-        match self.kinds.get(row)? {
-            RunKind::None => None,
-            RunKind::Float => Some(Value::Float(f64::from_bits(bits))),
-            RunKind::Int => Some(Value::Int(bits as i64)),
-            RunKind::Bool => Some(Value::Bool(bits != 0)),
-            RunKind::Text => self.texts.get(bits as usize).cloned().map(Value::Text),
-        }
-    }
-
-    /// One row as a sample of `signal`.
-    pub fn sample(&self, row: usize, signal: SignalId) -> Sample {
-        Sample {
-            signal,
-            time: Timestamp::from_micros(self.times.get(row).copied().unwrap_or_default()),
-            value: self.value(row),
-            quality: Quality(self.qualities.get(row).copied().unwrap_or_default()),
-        }
-    }
-
-    /// Appends the row `from` of `other`.
-    pub fn push_from(&mut self, other: &Rows, from: usize) {
-        let copy = |column: &[u64]| column.get(from).copied().unwrap_or_default();
-        self.times.push(other.times.get(from).copied().unwrap_or_default());
-        self.sequences.push(copy(&other.sequences));
-        self.qualities.push(other.qualities.get(from).copied().unwrap_or_default());
-        let kind = other.kinds.get(from).copied().unwrap_or(RunKind::None);
-        self.kinds.push(kind);
-        let bits = copy(&other.bits);
-        match other.texts.get(bits as usize) {
-            Some(text) if kind == RunKind::Text => {
-                self.bits.push(self.texts.len() as u64);
-                self.texts.push(text.clone());
-            }
-            Some(_) | None => self.bits.push(bits),
-        }
-    }
-
-    /// A copy of the rows in `range`.
-    fn slice(&self, range: std::ops::Range<usize>) -> Rows {
-        fn copy<T: Copy>(column: &[T], range: std::ops::Range<usize>) -> Vec<T> {
-            column.get(range).unwrap_or_default().to_vec()
-        }
-        let mut rows = Rows {
-            times: copy(&self.times, range.clone()),
-            sequences: copy(&self.sequences, range.clone()),
-            qualities: copy(&self.qualities, range.clone()),
-            kinds: copy(&self.kinds, range.clone()),
-            bits: copy(&self.bits, range),
-            texts: Vec::new(),
-        };
-        for (kind, bits) in rows.kinds.iter().zip(&mut rows.bits) {
-            if let (RunKind::Text, Some(text)) = (kind, self.texts.get(*bits as usize)) {
-                *bits = rows.texts.len() as u64;
-                rows.texts.push(text.clone());
-            }
-        }
-        rows
-    }
-
-    /// These rows in the order of time, then of sequence, then of arrival.
-    pub fn sorted(self) -> Rows {
-        let key =
-            |row: &usize| (self.times.get(*row).copied(), self.sequences.get(*row).copied(), *row);
-        let mut order: Vec<usize> = (0..self.len()).collect();
-        if order.is_sorted_by_key(key) {
-            return self;
-        }
-        order.sort_unstable_by_key(key);
-        let mut sorted = Rows::default();
-        order.iter().for_each(|row| sorted.push_from(&self, *row));
-        sorted
-    }
-}
-
-/// One signal's part of a tail: rows in the order of arrival.
-#[derive(Debug, Default)]
-struct Series {
-    rows: Rows,
-    /// False once a sample came that is older than one before it.
-    unsorted: bool,
-    newest: i64,
-}
-
-impl Series {
-    fn append(&mut self, sequence: Sequence, run: &Run, start: usize, samples: &Samples) {
-        let range = start..start + run.count;
-        let times = samples.times.get(range.clone()).unwrap_or_default();
-        for time in times {
-            self.unsorted |= !self.rows.is_empty() && *time < self.newest;
-            self.newest = if self.rows.is_empty() { *time } else { self.newest.max(*time) };
-            self.rows.times.push(*time);
-        }
-        self.rows.sequences.resize(self.rows.times.len(), sequence.0);
-        self.rows.kinds.resize(self.rows.times.len(), run.kind);
-        self.rows.qualities.extend(samples.qualities.get(range.clone()).unwrap_or_default());
-        let bits = samples.bits.get(range).unwrap_or_default();
-        if run.kind == RunKind::Text {
-            for text in bits.iter().filter_map(|index| samples.texts.get(*index as usize)) {
-                self.rows.bits.push(self.rows.texts.len() as u64);
-                self.rows.texts.push(text.clone());
-            }
-        } else {
-            self.rows.bits.extend(bits);
-        }
-    }
-
-    /// Rows of `from..=to` that came with `through` or before, in the order of time.
-    fn read(&self, from: i64, to: i64, through: Sequence) -> Rows {
-        let visible = self.rows.sequences.partition_point(|sequence| *sequence <= through.0);
-        let times = self.rows.times.get(..visible).unwrap_or_default();
-        if !self.unsorted {
-            let first = times.partition_point(|time| *time < from);
-            let last = times.partition_point(|time| *time <= to);
-            return self.rows.slice(first..last.max(first));
-        }
-        let mut rows = Rows::default();
-        for (row, time) in times.iter().enumerate() {
-            if (from..=to).contains(time) {
-                rows.push_from(&self.rows, row);
-            }
-        }
-        rows.sorted()
-    }
-}
 
 /// The samples of one epoch.
 #[derive(Debug)]
@@ -182,7 +26,8 @@ pub struct Tail {
     /// When each sample event was recorded.
     clock: RwLock<Vec<(u64, i64)>>,
     rows: AtomicU64,
-    bytes: AtomicU64,
+    log_bytes: AtomicU64,
+    row_bytes: AtomicU64,
 }
 
 impl Tail {
@@ -195,7 +40,8 @@ impl Tail {
             shards: std::array::from_fn(|_| RwLock::default()),
             clock: RwLock::default(),
             rows: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
+            log_bytes: AtomicU64::new(0),
+            row_bytes: AtomicU64::new(0),
         }
     }
 
@@ -220,20 +66,36 @@ impl Tail {
 
     /// Bytes that its entries take in the log.
     pub fn log_bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+        self.log_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of memory that it takes: its rows, and its entries, which the store keeps too until
+    /// the epoch is dropped.
+    pub fn memory(&self) -> u64 {
+        self.row_bytes.load(Ordering::Relaxed) + self.log_bytes()
+    }
+
+    /// How far `sequence` is behind the first; nothing if it is before it.
+    fn place(&self, sequence: Sequence) -> Option<u32> {
+        let place = sequence.0.checked_sub(self.first.0)?;
+        Some(u32::try_from(place).unwrap_or(u32::MAX))
     }
 
     pub(crate) fn append(&self, sequence: Sequence, at: Timestamp, samples: &Samples, bytes: u64) {
-        let mut start = 0;
+        let (mut start, mut row_bytes) = (0, 0);
+        let place = self.place(sequence).unwrap_or_default();
         for run in &samples.runs {
             if let Some(shard) = self.shards.get(run.signal.0 as usize % SHARDS) {
-                shard.write().entry(run.signal).or_default().append(sequence, run, start, samples);
+                let mut shard = shard.write();
+                let series = shard.entry(run.signal).or_default();
+                row_bytes += series.append(place, run, start, samples) as u64;
             }
             start += run.count;
         }
         self.clock.write().push((sequence.0, at.micros()));
         self.rows.fetch_add(samples.len() as u64, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.log_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.row_bytes.fetch_add(row_bytes, Ordering::Relaxed);
     }
 
     /// The signals that have rows in here, in the order of their ids.
@@ -247,22 +109,19 @@ impl Tail {
     /// A copy of one signal's rows from `from` to `to`, both included, in microseconds, that came
     /// with sequence `through` or before; in the order of time, sequence and arrival.
     pub fn read(&self, signal: SignalId, from: i64, to: i64, through: Sequence) -> Rows {
-        match self.shards.get(signal.0 as usize % SHARDS) {
-            Some(shard) => shard
-                .read()
-                .get(&signal)
-                .map_or_else(Rows::default, |series| series.read(from, to, through)),
-            None => Rows::default(),
-        }
+        let Some(shard) = self.shards.get(signal.0 as usize % SHARDS) else {
+            return Rows::default();
+        };
+        let shard = shard.read();
+        let read = |series: &Series| series.read(from, to, self.place(through), self.first.0);
+        shard.get(&signal).map_or_else(Rows::default, read)
     }
 
     /// How many rows of one signal came with sequence `through` or before.
     pub fn count(&self, signal: SignalId, through: Sequence) -> u64 {
         let series = self.shards.get(signal.0 as usize % SHARDS);
         series.map_or(0, |shard| {
-            shard.read().get(&signal).map_or(0, |series| {
-                series.rows.sequences.partition_point(|s| *s <= through.0) as u64
-            })
+            shard.read().get(&signal).map_or(0, |series| series.visible(self.place(through)) as u64)
         })
     }
 
@@ -274,7 +133,10 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::{Quality, Sample, Value};
 
     fn samples(rows: &[(u32, i64, f64)]) -> Samples {
         let row = |&(signal, time, value): &(u32, i64, f64)| Sample {
@@ -306,5 +168,52 @@ mod tests {
         assert_eq!(rows.sequences, [1, 2, 2]);
         assert_eq!(rows.value(1), Some(Value::Float(3.0)));
         assert_eq!(tail.signals(), [SignalId(1), SignalId(2)]);
+    }
+
+    fn any_row() -> impl Strategy<Value = Sample> {
+        let value = prop_oneof![
+            Just(None),
+            any::<u64>().prop_map(|bits| Some(Value::Float(f64::from_bits(bits)))),
+            ".{0,3}".prop_map(|text| Some(Value::Text(text.into()))),
+        ];
+        (0_u32..3, 0_i64..50, value, 0_u32..2).prop_map(|(signal, time, value, quality)| Sample {
+            signal: SignalId(signal),
+            time: Timestamp::from_micros(time),
+            value,
+            quality: Quality(quality),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn q1_any_window_holds_what_a_list_of_all_rows_would_give(
+            groups in prop::collection::vec(prop::collection::vec(any_row(), 0..60), 0..8),
+            signal in 0_u32..3, from in 0_i64..50, count in 0_i64..50, through in 0_u64..20,
+        ) {
+            let tail = Tail::new(Sequence(5), Timestamp::from_micros(0));
+            let mut all = Vec::new();
+            for (sequence, rows) in (5..).zip(groups) {
+                let samples = Samples::from_rows(vec![], rows.clone());
+                tail.append(Sequence(sequence), Timestamp::from_micros(0), &samples, 0);
+                all.extend(rows.into_iter().map(|row| (sequence, row)));
+            }
+            let rows = tail.read(SignalId(signal), from, from + count, Sequence(through));
+            let told = |value: Option<Value>| format!("{value:?}");
+            let got: Vec<_> = (0..rows.len())
+                .map(|i| (rows.times[i], rows.sequences[i], rows.qualities[i], told(rows.value(i))))
+                .collect();
+            let wanted = |(sequence, row): &(u64, Sample)| {
+                let time = row.time.micros();
+                let asked = (from..=from + count).contains(&time);
+                row.signal.0 == signal && *sequence <= through && asked
+            };
+            all.retain(wanted);
+            all.sort_by_key(|(sequence, row)| (row.time, *sequence));
+            let all: Vec<_> = all
+                .into_iter()
+                .map(|(seq, row)| (row.time.micros(), seq, row.quality.0, told(row.value)))
+                .collect();
+            prop_assert_eq!(got, all, "Q1");
+        }
     }
 }

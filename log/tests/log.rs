@@ -237,7 +237,7 @@ async fn writers_at_once_share_groups_and_each_gets_its_answer() {
 #[tokio::test]
 async fn l4_a_folder_of_a_newer_version_is_refused() {
     let folder = TempDir::new().unwrap();
-    std::fs::write(folder.path().join("VERSION"), "2\n").unwrap();
+    std::fs::write(folder.path().join("VERSION"), "3\n").unwrap();
     let clock = Arc::new(HandClock::at(Timestamp::from_micros(DAY)));
     let refused = Log::open(LogOptions::new(folder.path()), clock).err().unwrap();
     assert!(matches!(refused, OpenError::Version { .. }), "L4: {refused}");

@@ -29,6 +29,8 @@ use crate::{AsOf, ErrorKind, QueryError};
 pub const DATABASE: &str = "parx";
 /// The schema's name in SQL.
 pub const SCHEMA: &str = "public";
+/// The schema of PostgreSQL's own tables.
+const POSTGRES_SCHEMA: &str = "pg_catalog";
 
 /// What queries may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,17 @@ struct Inner {
     template: SessionState,
     /// How many threads one query reads with.
     width: usize,
+}
+
+impl Drop for Inner {
+    /// The tables of PostgreSQL list all catalogs and stand in one of them; apart from it they let
+    /// go of each other, and with them of the log.
+    fn drop(&mut self) {
+        if let Some(catalog) = self.template.catalog_list().catalog(DATABASE) {
+            // A catalog in memory refuses only schemas with tables, and not when told to cascade.
+            let _ = catalog.deregister_schema(POSTGRES_SCHEMA, true);
+        }
+    }
 }
 
 /// Answers queries. Cheap to clone; clones share everything.

@@ -2,7 +2,8 @@
 //!
 //! Pure. Times are microseconds since 1970, and a bucket holds its start and not its end.
 
-/// The time from `from` to before `to`, cut into `count` buckets that are alike up to a microsecond.
+/// The time from `from` to before `to`, cut into `count` buckets that are alike up to a
+/// microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grid {
     from: i64,

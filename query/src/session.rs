@@ -136,12 +136,13 @@ impl Session {
         mut statement: ast::Statement,
         state: &SessionState,
     ) -> Result<ast::Statement, QueryError> {
-        if !versions::asks_past(&statement) {
+        let versions = versions::versions(&mut statement);
+        if versions.is_empty() {
             return Ok(statement);
         }
         let now = snapshot(state, self.engine.log());
         let mut sequences = Vec::new();
-        for version in versions::versions(&mut statement) {
+        for version in versions {
             let as_of = versions::as_of(&version, state)?;
             sequences.push(self.engine.as_of(now.clone(), as_of).await?.sequence);
         }

@@ -53,7 +53,8 @@ impl Statement {
                 return Err(QueryError::new(ErrorKind::ReadOnly, message).hint(hint));
             }
         }
-        let state = session.state(session.engine().log().snapshot());
+        let seen = session.seen(session.engine().log().snapshot()).await?;
+        let state = session.state(seen);
         let ast = session.past_named(statement.ast.clone(), &state).await?;
         let ast = PlannerStatement::Statement(Box::new(ast));
         let plan = state.statement_to_plan(ast).await?;

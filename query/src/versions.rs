@@ -24,21 +24,6 @@ use crate::{ErrorKind, QueryError};
 /// Between a table's name and the sequence.
 const MARK: &str = " as of ";
 
-/// True if `statement` asks for the past of a table.
-pub(crate) fn asks_past(statement: &ast::Statement) -> bool {
-    struct Finds;
-    impl ast::Visitor for Finds {
-        type Break = ();
-        fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<()> {
-            match table {
-                TableFactor::Table { version: Some(_), .. } => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        }
-    }
-    ast::Visit::visit(statement, &mut Finds).is_break()
-}
-
 /// The points in the past that `statement` names, as they stand in it, in the order of its tables.
 pub(crate) fn versions(statement: &mut ast::Statement) -> Vec<TableVersion> {
     let mut versions = Vec::new();

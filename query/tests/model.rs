@@ -3,11 +3,13 @@
 //! compaction in between.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use parx_log::{Command, Quality, Sample, SignalId, Timestamp, Value};
+use parx_log::{Command, Quality, Sample, SignalDefinition, SignalId, Timestamp, Value};
+use parx_query::ErrorKind;
 use proptest::prelude::*;
 
-use crate::plant::{DAY, Plant, START};
+use crate::plant::{DAY, Plant, START, row};
 
 const SIGNALS: u32 = 3;
 const YEAR: i64 = 365 * DAY;
@@ -96,7 +98,7 @@ fn sample(signal: u32, time: i64, value: f64, bad: bool) -> Sample {
     Sample { signal: SignalId(signal), time, value: Some(Value::Float(value)), quality }
 }
 
-async fn apply(plant: &mut Plant, model: &mut Model, step: Step) {
+async fn apply(plant: Plant, model: &mut Model, step: Step) -> Plant {
     match step {
         Step::Append(rows) => {
             let samples = rows.iter().map(|(s, t, v, bad)| sample(*s, *t, *v, *bad)).collect();
@@ -116,7 +118,7 @@ async fn apply(plant: &mut Plant, model: &mut Model, step: Step) {
                 })
                 .collect();
             if known.is_empty() {
-                return;
+                return plant;
             }
             let (signal, time) = known[which.index(known.len())];
             let sequence = plant.append(vec![sample(signal, time, value, false)]).await;
@@ -135,7 +137,7 @@ async fn apply(plant: &mut Plant, model: &mut Model, step: Step) {
             let known: Vec<u64> =
                 (1..=SIGNALS).flat_map(|s| model.deletions(s, now)).map(|(at, _, _)| at).collect();
             if known.is_empty() {
-                return;
+                return plant;
             }
             let deletion = known[which.index(known.len())];
             let restore = Command::RestoreSamples { deletion: parx_log::Sequence(deletion) };
@@ -143,8 +145,9 @@ async fn apply(plant: &mut Plant, model: &mut Model, step: Step) {
             model.0.push((sequence, Fact::Restored { deletion }));
         }
         Step::Compact => plant.compact().await,
-        Step::Reopen => plant.reopen().await,
+        Step::Reopen => return plant.reopen().await,
     }
+    plant
 }
 
 fn told(rows: &[Row]) -> Vec<Vec<String>> {
@@ -183,7 +186,7 @@ async fn agrees(plant: &Plant, model: &Model, as_of: u64, (from, to): (i64, i64)
         let sql = format!("SELECT {COLUMNS} FROM samples {of} AND {window} ORDER BY time");
         assert_eq!(parsed(plant.ask(&sql).await.unwrap()), told(&inside), "Q2: {sql}");
 
-        let mut last: Vec<Row> = inside.iter().rev().take(3).copied().collect();
+        let last: Vec<Row> = inside.iter().rev().take(3).copied().collect();
         let sql =
             format!("SELECT {COLUMNS} FROM samples {of} AND {window} ORDER BY time DESC LIMIT 3");
         assert_eq!(parsed(plant.ask(&sql).await.unwrap()), told(&last), "Q2: {sql}");
@@ -196,7 +199,13 @@ async fn agrees(plant: &Plant, model: &Model, as_of: u64, (from, to): (i64, i64)
         });
         let expected = format!("{} {}", history.len(), hidden.count());
         assert_eq!(plant.one(&sql).await, expected, "C1: {sql}");
-        last.truncate(1);
+    }
+    let last = |signal| model.valid(signal, as_of).last().map_or("-".into(), |r| r.3.to_string());
+    let last: Vec<String> = (1..=SIGNALS).map(last).collect();
+    let sql =
+        format!("SELECT last_sequence FROM signals FOR SYSTEM_TIME AS OF {as_of} ORDER BY id");
+    if as_of >= u64::from(SIGNALS) {
+        assert_eq!(plant.one(&sql).await, last.join("\n"), "A1: {sql}");
     }
     let count: usize = (1..=SIGNALS).map(|signal| model.valid(signal, as_of).len()).sum();
     let sql = format!("SELECT count(*) FROM samples FOR SYSTEM_TIME AS OF {as_of}");
@@ -229,7 +238,7 @@ proptest! {
             let scale = if window.2 { DAY * 60 } else { 1 };
             let times = (window.0.min(window.1) * scale, window.0.max(window.1) * scale);
             for step in steps {
-                apply(&mut plant, &mut model, step).await;
+                plant = apply(plant, &mut model, step).await;
             }
             for round in 0..2 {
                 let newest = plant.log.snapshot().sequence.0;
@@ -240,9 +249,63 @@ proptest! {
                 plant.compact().await;
                 last_values_agree(&plant, &model).await;
                 if round == 0 {
-                    plant.reopen().await;
+                    plant = plant.reopen().await;
                 }
             }
         });
+    }
+}
+
+#[tokio::test]
+async fn a1_as_of_a_time_is_as_of_the_last_entry_recorded_until_then() {
+    let mut plant = Plant::new(1).await;
+    let tag = "plant/line1/signal1";
+    let second = Duration::from_secs(1);
+    // Each a second after the one before: a sample, a correction, a deletion, a new name.
+    plant.clock.advance(second);
+    plant.append(vec![row(1, 0, 1.0)]).await;
+    plant.clock.advance(second);
+    plant.append(vec![row(1, 0, 2.0)]).await;
+    plant.clock.advance(second);
+    let (from, to) = (row(1, 0, 0.0).time, row(1, 0, 0.0).time);
+    let delete = Command::DeleteSamples { tag: tag.into(), from, to, reason: "wet".into() };
+    plant.log.submit("ann".into(), delete).await.unwrap();
+    plant.clock.advance(second);
+    let definition = SignalDefinition { tag: "new".into(), ..SignalDefinition::default() };
+    let rename = Command::ChangeSignal { tag: tag.into(), definition };
+    plant.log.submit("ann".into(), rename).await.unwrap();
+
+    for place in ["hot", "cold", "reopened"] {
+        let table = [
+            ("2024-10-04T00:00:00.999999Z", "", tag),
+            ("2024-10-04T00:00:01Z", "1.0", tag),
+            ("2024-10-04T00:00:01.5Z", "1.0", tag),
+            ("2024-10-04T00:00:02Z", "2.0", tag),
+            ("2024-10-04T00:00:03Z", "", tag),
+            ("2024-10-04T00:00:04Z", "", "new"),
+            ("2030-01-01T00:00:00Z", "", "new"),
+        ];
+        for (time, value, name) in table {
+            let past = format!("FOR SYSTEM_TIME AS OF '{time}'");
+            let values = plant.one(&format!("SELECT value FROM samples {past}")).await;
+            let names = plant.one(&format!("SELECT tag FROM signals {past}")).await;
+            assert_eq!((values.as_str(), names.as_str()), (value, name), "A1, {place}: {time}");
+            plant.session.set_as_of(Some(plant.session.read_as_of(time).unwrap()));
+            assert_eq!(plant.one("SELECT value FROM samples").await, value, "A1, {place}: {time}");
+            plant.session.set_as_of(None);
+        }
+        let both = "SELECT a.value, b.value FROM samples FOR SYSTEM_TIME AS OF \
+                    timestamptz '2024-10-04T00:00:01Z' AS a JOIN samples FOR SYSTEM_TIME AS OF \
+                    '2024-10-04T00:00:02Z' b ON a.time = b.time";
+        assert_eq!(plant.one(both).await, "1.0 2.0", "two pasts in one question, {place}");
+        for wrong in ["'noon'", "1 + 99999", "NULL"] {
+            let sql = format!("SELECT * FROM samples FOR SYSTEM_TIME AS OF {wrong}");
+            let error = plant.ask(&sql).await.unwrap_err();
+            assert_ne!(error.kind, ErrorKind::Internal, "{wrong}: {error:?}");
+        }
+        match place {
+            "hot" => plant.compact().await,
+            _ => plant = plant.reopen().await,
+        }
     }
 }

@@ -230,7 +230,8 @@ proptest! {
                      WHERE signal = '{tag}' AND time >= '{start}' AND time < '{end}')) \
                      WHERE holds GROUP BY island ORDER BY 1"
                 );
-                let (own, plain) = (plant.ask(&own).await.unwrap(), plant.ask(&plain).await.unwrap());
+                let own = plant.ask(&own).await.unwrap();
+                let plain = plant.ask(&plain).await.unwrap();
                 assert_eq!(own, plain, "Q2: {holds}");
             }
         });

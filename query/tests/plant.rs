@@ -23,12 +23,14 @@ pub struct Plant {
     pub log: Log,
     pub engine: Engine,
     pub session: Session,
+    pub clock: Arc<HandClock>,
 }
 
 impl Plant {
     pub async fn new(signals: u32) -> Plant {
         let folder = TempDir::new().unwrap();
-        let log = open(folder.path());
+        let clock = Arc::new(HandClock::at(Timestamp::from_micros(START)));
+        let log = open(folder.path(), clock.clone());
         for number in 1..=signals {
             let tag = format!("plant/line{}/signal{number}", number % 2);
             let signal = SignalDefinition { tag, ..SignalDefinition::default() };
@@ -37,7 +39,7 @@ impl Plant {
         let store = SegmentStore::new(folder.path());
         let engine = Engine::new(log.clone(), store, Limits::default()).unwrap();
         let session = engine.session("ann");
-        Plant { folder, log, engine, session }
+        Plant { folder, log, engine, session, clock }
     }
 
     pub async fn append(&self, rows: Vec<Sample>) -> u64 {
@@ -50,21 +52,17 @@ impl Plant {
         Compactor::new(self.log.clone(), store, limits).pass(true).await.unwrap();
     }
 
-    /// Stops and starts again over what lies in the folder: over a copy of it, for an engine's
-    /// tables know each other and keep the log until the process ends.
-    pub async fn reopen(&mut self) {
-        let log = self.log.clone();
-        tokio::task::spawn_blocking(move || log.close()).await.unwrap();
-        let folder = TempDir::new().unwrap();
-        let from = self.folder.path().join(".");
-        let mut copy = std::process::Command::new("cp");
-        copy.args(["-a", "--sparse=always"]);
-        assert!(copy.arg(from).arg(folder.path()).status().unwrap().success());
-        self.log = open(folder.path());
+    /// Stops, lets go of the folder and starts again over it.
+    pub async fn reopen(self) -> Plant {
+        let Plant { folder, log, engine, session, clock } = self;
+        drop((engine, session));
+        // The last handle closes the log, which blocks.
+        tokio::task::spawn_blocking(move || drop(log)).await.unwrap();
+        let log = open(folder.path(), clock.clone());
         let store = SegmentStore::new(folder.path());
-        self.engine = Engine::new(self.log.clone(), store, Limits::default()).unwrap();
-        self.session = self.engine.session("ann");
-        self.folder = folder;
+        let engine = Engine::new(log.clone(), store, Limits::default()).unwrap();
+        let session = engine.session("ann");
+        Plant { folder, log, engine, session, clock }
     }
 
     pub async fn ask(&self, sql: &str) -> Result<Vec<Vec<String>>, QueryError> {
@@ -79,10 +77,10 @@ impl Plant {
     }
 }
 
-pub fn open(folder: &Path) -> Log {
+fn open(folder: &Path, clock: Arc<HandClock>) -> Log {
     let mut options = LogOptions::new(folder);
     options.linger = Duration::ZERO;
-    Log::open(options, Arc::new(HandClock::at(Timestamp::from_micros(START)))).unwrap()
+    Log::open(options, clock).unwrap()
 }
 
 pub fn words(batches: &[RecordBatch]) -> Vec<Vec<String>> {

@@ -1,6 +1,6 @@
-//! What a measurement comes down to: percentiles, and the machine they were taken on.
+//! What measurements come down to: percentiles and slopes.
 //!
-//! Pure but for the reading of what the system says about itself.
+//! Pure.
 
 use std::time::Duration;
 
@@ -33,41 +33,22 @@ impl Spread {
     }
 }
 
-/// What was measured on and with.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Machine {
-    /// Cores that this process may use.
-    pub cores: usize,
-    /// The processor's name.
-    pub cpu: String,
-    /// The system and its version.
-    pub kernel: String,
-    /// ParX's version.
-    pub version: &'static str,
-    /// True for a build with optimisation only where it matters, as `cargo build` makes it.
-    pub debug_build: bool,
+/// The median of numbers, one of them (nearest rank); none of none.
+pub fn median(numbers: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut numbers: Vec<f64> = numbers.collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len().checked_sub(1)? / 2).copied()
 }
 
-impl Machine {
-    /// This machine and this build.
-    pub fn here() -> Machine {
-        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-        let release = read("/proc/sys/kernel/osrelease");
-        Machine {
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-            cpu: cpu_name(&read("/proc/cpuinfo")),
-            kernel: format!("{} {}", std::env::consts::OS, release.trim()).trim_end().to_owned(),
-            version: env!("CARGO_PKG_VERSION"),
-            debug_build: cfg!(debug_assertions),
-        }
-    }
-}
-
-/// The processor's name out of what Linux tells about it.
-fn cpu_name(cpuinfo: &str) -> String {
-    let lines = cpuinfo.lines().filter_map(|line| line.split_once(':'));
-    let name = lines.filter(|(key, _)| key.trim() == "model name").map(|(_, name)| name.trim());
-    name.into_iter().next().unwrap_or(std::env::consts::ARCH).to_owned()
+/// The line through points, by least squares: how much `y` grows with each unit of `x`. None for
+/// fewer than two different `x`.
+pub fn slope(points: &[(f64, f64)]) -> Option<f64> {
+    let count = points.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
+    let with = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum::<f64>();
+    let square = points.iter().map(|point| (point.0 - x).powi(2)).sum::<f64>();
+    (square > 0.0).then(|| with / square)
 }
 
 #[cfg(test)]
@@ -90,9 +71,16 @@ mod tests {
     }
 
     #[test]
-    fn the_processors_name_is_found_among_its_facts() {
-        let text = "processor\t: 0\nmodel name\t: Some CPU @ 2.00GHz\nflags: a\n";
-        assert_eq!(cpu_name(text), "Some CPU @ 2.00GHz");
-        assert_eq!(cpu_name("Hardware: x\n"), std::env::consts::ARCH);
+    fn a_slope_is_that_of_the_line_through_the_points() {
+        type Case = (&'static [(f64, f64)], Option<f64>);
+        let table: [Case; 4] = [
+            (&[(0.0, 1.0), (1.0, 3.0), (2.0, 5.0)], Some(2.0)),
+            (&[(0.0, 4.0), (5.0, 4.0)], Some(0.0)),
+            (&[(1.0, 1.0), (1.0, 2.0)], None),
+            (&[], None),
+        ];
+        for (points, expected) in table {
+            assert_eq!(slope(points), expected, "{points:?}");
+        }
     }
 }

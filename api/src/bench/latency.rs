@@ -4,7 +4,6 @@
 //! change to the number of the change at known instants; a GraphQL client sees them come. On the
 //! way lie the wait for the next scan, the read, admission, the log with its fsync, the WebSocket.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,9 +18,11 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::figures::{Machine, Spread};
-use super::subscriber::{Batch, Subscriber};
 use crate::auth::{generate_password, make_user};
+use crate::bench::client::subscriber::{Batch, Subscriber};
+use crate::bench::figures::Spread;
+use crate::bench::folder::Folder;
+use crate::bench::machine::Machine;
 use crate::cli::LatencyArgs;
 use crate::command::say;
 use crate::config::Config;
@@ -97,7 +98,7 @@ fn check(args: &LatencyArgs) -> Result<(), String> {
 }
 
 async fn measure(args: &LatencyArgs) -> Result<Report, String> {
-    let folder = Folder::make()?;
+    let folder = Folder::temporary()?;
     let server = start(options(&folder)).await.map_err(|error| error.to_string())?;
     let device = Device::default();
     let measured = with_server(args, &server, &device).await;
@@ -133,7 +134,7 @@ async fn with_server(
 fn options(folder: &Folder) -> StartOptions {
     let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     StartOptions {
-        log: LogOptions::new(&folder.0),
+        log: LogOptions::new(folder.root()),
         http: any,
         postgres: any,
         flight: any,
@@ -304,32 +305,7 @@ fn print(report: &Report) {
     say(&format!("{:<28}{:>9}{:>9}{:>9}{:>9}", "milliseconds", "p50", "p95", "p99", "max"));
     line("change to message", &report.latency_ms);
     line("  beyond the wait for a scan", &report.beyond_scan_ms);
-    let build = if machine.debug_build { "development build" } else { "release build" };
-    say(&format!(
-        "ParX {} ({build}) on {} cores of {}, {}",
-        machine.version, machine.cores, machine.cpu, machine.kernel
-    ));
-}
-
-/// A folder of its own that goes when the measurement ends.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn make() -> Result<Folder, String> {
-        let name = format!("parx-bench-{}-{}", std::process::id(), now().micros());
-        let path = std::env::temp_dir().join(name);
-        let made = std::fs::create_dir(&path);
-        made.map_err(|error| format!("cannot make {}: {error}", path.display()))?;
-        Ok(Folder(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("parx: {} could not be removed: {error}", self.0.display());
-        }
-    }
+    say(&machine.line());
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use arrow_flight::{
     Ticket,
 };
 use futures::{Stream, TryStreamExt};
+use parx_ingest::Intake;
 use parx_query::arrow::array::{RecordBatch, RecordBatchOptions};
 use parx_query::arrow::datatypes::{Field, Schema, SchemaRef};
 use parx_query::{DATABASE, Engine, ErrorKind, QueryError, SCHEMA, ScalarValue, Statement};
@@ -33,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::prepared::Kepts;
-use super::{BATCH_BYTES_MAX, STATEMENT_TIMEOUT, STATEMENTS_AT_ONCE_MAX, metadata, status};
+use super::{BATCH_BYTES_MAX, STATEMENT_TIMEOUT, STATEMENTS_AT_ONCE_MAX, metadata, put, status};
 use crate::auth::Identity;
 use crate::postgres::columns;
 use crate::workers::{Batches, Workers};
@@ -50,6 +51,7 @@ pub(super) struct Planned {
 /// Answers what has been let in.
 pub(super) struct Service {
     engine: Engine,
+    intake: Intake,
     workers: Workers,
     kepts: Kepts,
     running: Arc<Semaphore>,
@@ -108,9 +110,14 @@ fn encoded(
 }
 
 impl Service {
-    pub(super) fn new(engine: Engine, workers: Workers, kill: CancellationToken) -> Service {
+    pub(super) fn new(
+        engine: Engine,
+        intake: Intake,
+        workers: Workers,
+        kill: CancellationToken,
+    ) -> Service {
         let running = Arc::new(Semaphore::new(STATEMENTS_AT_ONCE_MAX));
-        Service { engine, workers, kepts: Kepts::default(), running, kill }
+        Service { engine, intake, workers, kepts: Kepts::default(), running, kill }
     }
 
     async fn plan(&self, identity: &Identity, sql: String) -> Result<Planned, Status> {
@@ -273,6 +280,33 @@ impl FlightSqlService for Service {
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         self.kepts.bind(&identity, &query.prepared_statement_handle, values)?;
         Ok(DoPutPreparedStatementResult { prepared_statement_handle: None })
+    }
+
+    /// Samples come with a path, statements with a command.
+    async fn do_put_fallback(
+        &self,
+        request: Request<PeekableFlightDataStream>,
+        message: arrow_flight::sql::Any,
+    ) -> Result<Response<<Self as FlightService>::DoPutStream>, Status> {
+        let identity = identity(&request)?;
+        let mut data = request.into_inner();
+        let first = data.peek().await.and_then(|first| first.as_ref().ok());
+        let path = first.and_then(|first| first.flight_descriptor.as_ref()).map(|of| &of.path);
+        match path.map(Vec::as_slice) {
+            Some([one]) if one == put::SAMPLES => {
+                let results = put::put(self.intake.clone(), &identity, data, self.kill.clone());
+                Ok(Response::new(results))
+            }
+            Some(path) if message.type_url.is_empty() => Err(Status::not_found(format!(
+                "nothing can be put at '{}'; samples go to the path '{}'",
+                path.join("/"),
+                put::SAMPLES,
+            ))),
+            Some(_) | None => Err(Status::unimplemented(format!(
+                "'{}' is not a command that writes",
+                message.type_url
+            ))),
+        }
     }
 
     async fn get_flight_info_prepared_statement(

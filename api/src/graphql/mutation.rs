@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Object, Result};
-use parx_ingest::{NamedPoint, Problem};
+use parx_ingest::{IntakeError, NamedPoint, Problem};
 use parx_log::{
-    Catalog, Command, Quality, ScanClassDefinition, Sequence, SignalDefinition, SourceDefinition,
-    SubmitError, Value,
+    AppendError, Catalog, Command, Quality, ScanClassDefinition, Sequence, SignalDefinition,
+    SourceDefinition, SubmitError, Value,
 };
 
 use crate::auth::Identity;
@@ -34,6 +34,7 @@ async fn submitted(ctx: &Context<'_>, command: Command) -> Result<Sequence> {
     match context.log.submit(author, command).await {
         Ok(submitted) => Ok(submitted.sequence),
         Err(error @ SubmitError::Refused(_)) => Err(refused("REFUSED", error)),
+        Err(error @ SubmitError::DiskFull { .. }) => Err(refused("DISK_FULL", error)),
         Err(error @ SubmitError::Stopped(_)) => Err(refused("UNAVAILABLE", error)),
     }
 }
@@ -117,7 +118,10 @@ impl Mutation {
         let points: Result<Vec<NamedPoint>> =
             samples.into_iter().map(|sample| point(sample, now)).collect();
         let written = context.intake.write(author, None, points?).await;
-        written.map(Int64::from).map_err(|error| refused("REFUSED", error))
+        written.map(Int64::from).map_err(|error| match error {
+            IntakeError::Append(AppendError::DiskFull { .. }) => refused("DISK_FULL", error),
+            error => refused("REFUSED", error),
+        })
     }
 
     /// Takes what is recorded of a signal from `from` to `to`, both included, as not valid. The samples stay

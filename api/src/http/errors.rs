@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use parx_ingest::IntakeError;
+use parx_log::{AppendError, SubmitError};
 use serde_json::json;
 
 use crate::http::line::LineError;
@@ -58,9 +59,13 @@ impl From<IntakeError> for HttpError {
             IntakeError::TooManyPoints { .. } | IntakeError::TooManySignals { .. } => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "")
             }
-            IntakeError::Define(_) => (StatusCode::BAD_REQUEST, "correct the names"),
             IntakeError::Vanished { .. } => (StatusCode::CONFLICT, ""),
+            IntakeError::Append(AppendError::DiskFull { .. })
+            | IntakeError::Define(SubmitError::DiskFull { .. }) => {
+                (StatusCode::INSUFFICIENT_STORAGE, "make room on the disk of the data folder")
+            }
             IntakeError::Append(_) => (StatusCode::SERVICE_UNAVAILABLE, "send it again later"),
+            IntakeError::Define(_) => (StatusCode::BAD_REQUEST, "correct the names"),
         };
         HttpError::new(status, format!("{error}; nothing of this request was stored"), hint)
     }
@@ -72,7 +77,7 @@ impl IntoResponse for HttpError {
         let code = match self.status {
             StatusCode::UNAUTHORIZED => "unauthorized",
             StatusCode::PAYLOAD_TOO_LARGE => "request too large",
-            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE => "unavailable",
             StatusCode::NOT_FOUND => "not found",
             _ => "invalid",
         };

@@ -1,25 +1,28 @@
-//! InfluxDB line protocol: text to points, or the line, the column and the reason why not.
+//! InfluxDB line protocol: text to points in columns, or the line, the column and
+//! the reason why not.
 //!
 //! The syntax is that of InfluxDB 2 (measurement, tags, fields, timestamp). Of `a,x=1,y=2 f=3` the
 //! signal is `a/1/2/f`: the measurement, the tags' values in the order of their keys, the field.
+//! What stands before a line's values is taken apart where it is met first; after that its bytes
+//! are recognised, also in later texts, so that a line costs its numbers and no memory of its own.
 
-use std::collections::BTreeMap;
+mod head;
+#[cfg(test)]
+mod reference;
 
+use parx_ingest::{Points, WRITE_POINTS_MAX};
 use parx_log::{Timestamp, Value};
 
-/// One field of one line.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LinePoint {
-    /// `measurement/<tag values in the order of their keys>/field`
-    pub tag: String,
-    /// The tags' keys and values.
-    pub labels: BTreeMap<String, String>,
-    /// When; none where the line has no timestamp.
-    pub time: Option<Timestamp>,
-    /// What.
-    pub value: Value,
-    /// The line it stands in, from 1.
-    pub line: usize,
+use head::Heads;
+pub use head::{KNOWN_BYTES_MAX, KNOWN_KEPT_MAX, Pool};
+
+/// The points of a text.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// The points, as many as one write may hold and one more.
+    pub points: Points,
+    /// How many points the text holds.
+    pub count: usize,
 }
 
 /// What is wrong with a line.
@@ -70,155 +73,196 @@ impl Precision {
     }
 }
 
-/// All points of a text; nothing of it if one line is wrong.
-pub fn parse(text: &str, precision: Precision) -> Result<Vec<LinePoint>, LineError> {
-    let mut points = Vec::new();
-    let mut number = 1;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let mut line = Line { number, start: rest, rest, precision };
-        line.parse(&mut points)?;
-        let used = rest.len() - line.rest.len();
-        let (done, after) = rest.split_at(used);
-        number += done.bytes().filter(|byte| *byte == b'\n').count();
-        rest = after;
-    }
-    Ok(points)
-}
-
-/// One line while it is read; a string field may hold line breaks.
-struct Line<'a> {
-    number: usize,
-    start: &'a str,
-    rest: &'a str,
+/// All points of a text, those without a timestamp at `now`; nothing of it if one line is wrong.
+pub fn parse(
+    text: &str,
     precision: Precision,
+    now: Timestamp,
+    pool: &Pool,
+) -> Result<Lines, LineError> {
+    let mut parser = Parser::of(text, precision, now, pool.take());
+    // A line is seldom shorter than this.
+    parser.done.points.reserve((text.len() / 32).min(WRITE_POINTS_MAX));
+    let mut parsed = Ok(());
+    while parsed.is_ok() && parser.at < text.len() {
+        parsed = parser.line();
+    }
+    let Parser { mut done, heads, .. } = parser;
+    done.points.series = heads.series.clone();
+    pool.give(heads);
+    parsed.map(|()| done)
 }
 
-impl Line<'_> {
+/// The line, from 1, that the point at `index` of a text stands in.
+pub fn line_of(text: &str, index: usize) -> usize {
+    let mut parser = Parser::of(text, Precision::Nanoseconds, Timestamp::MIN, Heads::default());
+    let mut line = parser.number;
+    while parser.done.count <= index && parser.at < text.len() {
+        line = parser.number;
+        if parser.line().is_err() {
+            break;
+        }
+    }
+    line
+}
+
+/// A text while it is read.
+struct Parser<'a> {
+    text: &'a str,
+    /// What is next.
+    at: usize,
+    /// Where the line begins; a string field may hold line breaks.
+    start: usize,
+    /// The line's number.
+    number: usize,
+    precision: Precision,
+    now: Timestamp,
+    heads: Heads,
+    done: Lines,
+}
+
+impl<'a> Parser<'a> {
+    fn of(text: &'a str, precision: Precision, now: Timestamp, heads: Heads) -> Parser<'a> {
+        let (at, start, number, done) = (0, 0, 1, Lines::default());
+        Parser { text, at, start, number, precision, now, heads, done }
+    }
+
     fn error<T>(&self, problem: impl Into<String>) -> Result<T, LineError> {
-        let done = self.start.len() - self.rest.len();
-        let before = self.start.get(..done).unwrap_or_default();
+        let before = self.text.get(self.start..self.at).unwrap_or_default();
         let breaks = before.bytes().filter(|byte| *byte == b'\n').count();
         let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1;
         Err(LineError { line: self.number + breaks, column, problem: problem.into() })
     }
 
-    fn next(&self) -> Option<char> {
-        self.rest.chars().next()
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
     }
 
-    fn take(&mut self, wanted: char) -> bool {
-        match self.rest.strip_prefix(wanted) {
-            Some(rest) => {
-                self.rest = rest;
-                true
-            }
-            None => false,
-        }
+    fn next(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn take(&mut self, wanted: u8) -> bool {
+        let there = self.next() == Some(wanted);
+        self.at += usize::from(there);
+        there
     }
 
     fn skip_spaces(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\r']);
+        while let Some(b' ' | b'\t' | b'\r') = self.next() {
+            self.at += 1;
+        }
     }
 
     fn at_end(&self) -> bool {
-        self.rest.is_empty() || self.rest.starts_with('\n')
+        matches!(self.next(), None | Some(b'\n'))
     }
 
-    fn parse(&mut self, points: &mut Vec<LinePoint>) -> Result<(), LineError> {
+    /// What comes before one of `ends` or the end of the text.
+    fn until(&self, ends: impl Fn(u8) -> bool) -> &'a str {
+        let rest = self.rest();
+        let end = rest.bytes().position(ends).unwrap_or(rest.len());
+        rest.get(..end).unwrap_or_default()
+    }
+
+    fn line(&mut self) -> Result<(), LineError> {
         self.skip_spaces();
-        if self.rest.starts_with('#') {
-            let end = self.rest.find('\n').unwrap_or(self.rest.len());
-            self.rest = self.rest.get(end..).unwrap_or_default();
+        if self.next() == Some(b'#') {
+            self.at += self.until(|byte| byte == b'\n').len();
         }
         if self.at_end() {
-            self.take('\n');
+            self.end_line();
             return Ok(());
         }
-        let measurement = self.name(&[',', ' '], "the measurement")?;
-        let mut labels = BTreeMap::new();
-        while self.take(',') {
-            let key = self.name(&['=', ',', ' '], "a tag's key")?;
-            if !self.take('=') {
-                return self.error(format!("the tag '{key}' has no value; write {key}=value"));
-            }
-            let value = self.name(&[',', ' ', '='], "a tag's value")?;
-            if labels.insert(key.clone(), value).is_some() {
-                return self.error(format!("the tag '{key}' is there twice"));
-            }
-        }
-        if !self.rest.starts_with(' ') {
+        let mut head = self.head()?;
+        if self.next() != Some(b' ') {
             return self.error("a space and at least one field=value must follow");
         }
         self.skip_spaces();
-        let values: Vec<&str> = labels.values().map(String::as_str).collect();
-        let prefix = [&[measurement.as_str()], values.as_slice()].concat().join("/");
-        let first = points.len();
+        let first = self.done.points.len();
         loop {
-            let key = self.name(&['=', ',', ' '], "a field's key")?;
-            if !self.take('=') {
-                return self.error(format!("the field '{key}' has no value; write {key}=value"));
-            }
-            let value = self.value(&key)?;
-            let (tag, labels) = (format!("{prefix}/{key}"), labels.clone());
-            points.push(LinePoint { tag, labels, time: None, value, line: self.number });
-            if !self.take(',') {
+            head = self.field(head)?;
+            if !self.take(b',') {
                 break;
             }
         }
-        let time = self.time()?;
-        points.iter_mut().skip(first).for_each(|point| point.time = time);
+        let time = self.time()?.unwrap_or(self.now).micros();
+        let times = self.done.points.times.get_mut(first..).unwrap_or_default();
+        times.iter_mut().for_each(|own| *own = time);
+        self.end_line();
         Ok(())
     }
 
+    /// Takes in a value, whose time the end of its line will tell.
+    fn push(&mut self, series: u32, value: Value) {
+        self.done.count += 1;
+        if self.done.points.len() <= WRITE_POINTS_MAX {
+            self.done.points.push(series, 0, Some(value));
+        }
+    }
+
+    /// Counts the line breaks of the line, its own too.
+    fn end_line(&mut self) {
+        self.take(b'\n');
+        let line = self.text.as_bytes().get(self.start..self.at).unwrap_or_default();
+        self.number += line.iter().filter(|byte| **byte == b'\n').count();
+        self.start = self.at;
+    }
+
     /// A name that ends before one of `ends`; a backslash takes their meaning away.
-    fn name(&mut self, ends: &[char], what: &str) -> Result<String, LineError> {
+    fn name(&mut self, ends: &[u8], what: &str) -> Result<String, LineError> {
         let mut name = String::new();
-        let mut chars = self.rest.chars();
+        let mut chars = self.rest().chars();
+        let ends = |c: char| c == '\n' || u8::try_from(c).is_ok_and(|byte| ends.contains(&byte));
         loop {
             let before = chars.as_str();
             match chars.next() {
                 Some('\\') => match chars.clone().next() {
-                    Some(next) if ends.contains(&next) || [',', '=', ' ', '\\'].contains(&next) => {
+                    Some(next @ (',' | '=' | ' ' | '\\')) => {
                         name.push(next);
                         chars.next();
                     }
                     Some(_) | None => name.push('\\'),
                 },
-                Some(c) if !ends.contains(&c) && c != '\n' => name.push(c),
+                Some(c) if !ends(c) => name.push(c),
                 Some(_) | None => {
                     if name.is_empty() {
                         return self.error(format!("{what} is missing"));
                     }
-                    self.rest = before;
+                    self.at = self.text.len() - before.len();
                     return Ok(name);
                 }
             }
         }
     }
 
-    fn value(&mut self, key: &str) -> Result<Value, LineError> {
-        if self.next() == Some('"') {
-            return self.text(key);
+    fn value(&mut self, field: u32) -> Result<Value, LineError> {
+        if self.next() == Some(b'"') {
+            return self.string(field);
         }
-        let end = self.rest.find([',', ' ', '\n', '\r']).unwrap_or(self.rest.len());
-        let (word, rest) = self.rest.split_at(end);
+        let word = self.until(|byte| matches!(byte, b',' | b' ' | b'\n' | b'\r'));
         let value = match word {
-            "" => return self.error(format!("the field '{key}' has no value")),
+            "" => {
+                let key = self.heads.key(field);
+                return self.error(format!("the field '{key}' has no value"));
+            }
             "t" | "T" | "true" | "True" | "TRUE" => Value::Bool(true),
             "f" | "F" | "false" | "False" | "FALSE" => Value::Bool(false),
             word => match number(word) {
                 Ok(value) => value,
-                Err(problem) => return self.error(format!("the field '{key}': {problem}")),
+                Err(problem) => {
+                    let key = self.heads.key(field);
+                    return self.error(format!("the field '{key}': {problem}"));
+                }
             },
         };
-        self.rest = rest;
+        self.at += word.len();
         Ok(value)
     }
 
-    fn text(&mut self, key: &str) -> Result<Value, LineError> {
+    fn string(&mut self, field: u32) -> Result<Value, LineError> {
         let mut text = String::new();
-        let mut chars = self.rest.chars();
+        let mut chars = self.rest().chars();
         chars.next();
         loop {
             match chars.next() {
@@ -232,36 +276,34 @@ impl Line<'_> {
                 },
                 Some(c) => text.push(c),
                 None => {
+                    let key = self.heads.key(field);
                     return self.error(format!("the text of field '{key}' has no closing quote"));
                 }
             }
         }
-        self.rest = chars.as_str();
-        Ok(Value::Text(text.into()))
+        self.at = self.text.len() - chars.as_str().len();
+        Ok(Value::Text(self.heads.text(field, &text)))
     }
 
-    /// The timestamp, if there is one, and the end of the line.
+    /// The timestamp, if there is one, up to the end of the line.
     fn time(&mut self) -> Result<Option<Timestamp>, LineError> {
-        if !self.at_end() && !self.rest.starts_with([' ', '\t', '\r']) {
+        if !self.at_end() && !matches!(self.next(), Some(b' ' | b'\t' | b'\r')) {
             return self.error("a comma, a space or the end of the line must follow a value");
         }
         self.skip_spaces();
         if self.at_end() {
-            self.take('\n');
             return Ok(None);
         }
-        let end = self.rest.find([' ', '\n', '\r']).unwrap_or(self.rest.len());
-        let (word, rest) = self.rest.split_at(end);
+        let word = self.until(|byte| matches!(byte, b' ' | b'\n' | b'\r'));
         let time = word.parse().ok().and_then(|number| self.precision.time(number));
         let Some(time) = time else {
             return self.error(format!("'{word}' is not a timestamp; write a whole number"));
         };
-        self.rest = rest;
+        self.at += word.len();
         self.skip_spaces();
         if !self.at_end() {
             return self.error("nothing may follow the timestamp");
         }
-        self.take('\n');
         Ok(Some(time))
     }
 }
@@ -276,9 +318,9 @@ fn number(word: &str) -> Result<Value, String> {
         let problem = |_| format!("'{word}' is beyond {}, the largest kept exactly", i64::MAX);
         return i64::try_from(number).map(Value::Int).map_err(problem);
     }
-    let plain = word.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
     match word.parse::<f64>() {
-        Ok(number) if plain && number.is_finite() => Ok(Value::Float(number)),
+        // Words such as `inf` and `nan` are numbers to the standard library alone.
+        Ok(number) if number.is_finite() => Ok(Value::Float(number)),
         Ok(_) | Err(_) => Err(format!(
             "'{word}' is not a value; write 1.5, 3i, true or \"text\" in double quotes"
         )),
@@ -286,69 +328,4 @@ fn number(word: &str) -> Result<Value, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn points(text: &str) -> Vec<(String, Value, Option<i64>)> {
-        let points = parse(text, Precision::Nanoseconds).unwrap();
-        points.into_iter().map(|p| (p.tag, p.value, p.time.map(Timestamp::micros))).collect()
-    }
-
-    #[test]
-    fn a_line_becomes_one_point_a_field() {
-        let got = points("pump,site=b,line=a speed=1.5,on=t,n=3i,s=\"x, y\" 1700000000000000001\n");
-        let time = Some(1_700_000_000_000_000);
-        assert_eq!(
-            got,
-            [
-                ("pump/a/b/speed".into(), Value::Float(1.5), time),
-                ("pump/a/b/on".into(), Value::Bool(true), time),
-                ("pump/a/b/n".into(), Value::Int(3), time),
-                ("pump/a/b/s".into(), Value::Text("x, y".into()), time),
-            ]
-        );
-    }
-
-    #[test]
-    fn escapes_comments_blank_lines_and_quotes_are_understood() {
-        let text = "# comment\n\nmy\\ m\\,x,k\\=1=v\\ 2 f\\=g=\"a\\\"b\\\\c\nd\"\r\nm f=-1e3";
-        let got = points(text);
-        assert_eq!(got[0].0, "my m,x/v 2/f=g");
-        assert_eq!(got[0].1, Value::Text("a\"b\\c\nd".into()));
-        assert_eq!(got[1], ("m/f".into(), Value::Float(-1000.0), None));
-    }
-
-    #[test]
-    fn the_precision_is_the_timestamps_unit() {
-        for (word, expected) in [("ns", 1), ("us", 1_500), ("ms", 1_500_000), ("s", 1_500_000_000)]
-        {
-            let points = parse("m f=1 1500", Precision::parse(word).unwrap()).unwrap();
-            assert_eq!(points[0].time, Some(Timestamp::from_micros(expected)), "{word}");
-        }
-    }
-
-    #[test]
-    fn a_bad_line_is_told_with_its_place_and_reason() {
-        let table = [
-            ("m f=1\nm f=\n", 2, 5, "has no value"),
-            ("m f=1\nm\n", 2, 2, "field=value must follow"),
-            ("m f=abc", 1, 5, "'abc' is not a value"),
-            ("m f=NaN", 1, 5, "'NaN' is not a value"),
-            ("m f=1 soon", 1, 7, "'soon' is not a timestamp"),
-            ("m f=1 5 6", 1, 9, "nothing may follow"),
-            ("m,k f=1", 1, 4, "has no value"),
-            ("m,k=1,k=2 f=1", 1, 10, "is there twice"),
-            ("m f=\"open", 1, 5, "no closing quote"),
-            ("m f=\"a\nb\" x", 2, 4, "'x' is not a timestamp"),
-            ("m f=99999999999999999999i", 1, 5, "not an integer of 64 bits"),
-            ("m f=18446744073709551615u", 1, 5, "beyond"),
-            (",k=1 f=1", 1, 1, "the measurement is missing"),
-            ("m f=1,", 1, 7, "a field's key is missing"),
-        ];
-        for (text, line, column, part) in table {
-            let error = parse(text, Precision::Nanoseconds).unwrap_err();
-            assert!(error.problem.contains(part), "{text:?}: {error}");
-            assert_eq!((error.line, error.column), (line, column), "{text:?}: {error}");
-        }
-    }
-}
+mod tests;

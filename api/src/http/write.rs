@@ -10,18 +10,22 @@ use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use parx_ingest::NamedPoint;
-use parx_log::{BatchId, Quality};
+use parx_ingest::{IntakeError, WRITE_POINTS_MAX};
+use parx_log::BatchId;
 
 use crate::http::HttpState;
 use crate::http::errors::HttpError;
-use crate::http::line::{self, Precision};
+use crate::http::line::{self, Lines, Precision};
 use crate::http::session::identify;
+use crate::writes::client_batch;
 
 /// Largest body of a write as it is sent, in bytes.
 pub const WRITE_BYTES_MAX: usize = 16 << 20;
 /// Largest body of a write once it is unpacked, in bytes.
 pub const WRITE_UNPACKED_BYTES_MAX: u64 = 64 << 20;
+
+/// Bytes of a body up to which it is read where it came in: a quarter of a millisecond's work.
+const BYTES_AT_ONCE_MAX: usize = 64 << 10;
 
 /// Stores what the body says.
 pub async fn write(
@@ -40,37 +44,51 @@ pub async fn write(
     let _turn = turn.map_err(|_| HttpError::busy("the server is stopping"))?;
     let gzip = encoding(&headers)?;
     let now = state.log.now();
-    // Unpacking and parsing a large body takes longer than an async thread may be kept.
-    let parsed = tokio::task::spawn_blocking(move || {
-        let text = if gzip { unpack(&body)? } else { body.into() };
-        let text = String::from_utf8(text).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
+    let (body, known) = (unpacked(gzip, body).await?, state.known.clone());
+    let text = body.clone();
+    let parsed = aside(text.len(), move || {
+        let text = str::from_utf8(&text).map_err(|error| {
+            let at = error.valid_up_to();
             bad(format!("the body is not UTF-8 from byte {at} on"), "send UTF-8")
         })?;
-        line::parse(&text, precision).map_err(HttpError::from)
+        line::parse(text, precision, now, &known).map_err(HttpError::from)
     });
-    let points = parsed.await.map_err(|error| bad(error.to_string(), ""))??;
-    if points.is_empty() {
+    let Lines { points, count } = parsed.await?;
+    if count == 0 {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let lines: Vec<usize> = points.iter().map(|point| point.line).collect();
-    let points = points.into_iter().map(|point| NamedPoint {
-        tag: point.tag,
-        labels: point.labels,
-        time: point.time.unwrap_or(now),
-        value: Some(point.value),
-        quality: Quality::GOOD,
-    });
-    let written = state.intake.write(identity.name, batch, points.collect()).await;
+    let written = match count {
+        ..=WRITE_POINTS_MAX => state.intake.write_points(identity.name, batch, points).await,
+        points => Err(IntakeError::TooManyPoints { points, max: WRITE_POINTS_MAX }),
+    };
     let sequence = written.map_err(|error| match error {
-        parx_ingest::IntakeError::Type { index, .. } => {
-            let line = lines.get(index).copied().unwrap_or_default();
+        IntakeError::Type { index, .. } => {
+            let line = line::line_of(str::from_utf8(&body).unwrap_or_default(), index);
             HttpError::from(line::LineError { line, column: 1, problem: error.to_string() })
         }
         error => error.into(),
     })?;
     let header = [("parx-sequence", sequence.to_string())];
     Ok((StatusCode::NO_CONTENT, header).into_response())
+}
+
+/// Does what takes longer with a large body on a thread where that disturbs nobody.
+async fn aside<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> Result<T, HttpError> + Send + 'static,
+) -> Result<T, HttpError> {
+    if bytes <= BYTES_AT_ONCE_MAX {
+        return work();
+    }
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(bad(error.to_string(), "")))
+}
+
+async fn unpacked(gzip: bool, body: Bytes) -> Result<Bytes, HttpError> {
+    match gzip {
+        true => aside(usize::MAX, move || unpack(&body).map(Bytes::from)).await,
+        false => Ok(body),
+    }
 }
 
 fn bad(message: impl Into<String>, hint: &str) -> HttpError {
@@ -116,5 +134,5 @@ fn batch(headers: &HeaderMap) -> Result<Option<BatchId>, HttpError> {
         })
     };
     let (epoch, sequence) = (number("parx-epoch")?, number("parx-sequence")?);
-    Ok(Some(BatchId { producer: format!("client/{producer}"), epoch, sequence }))
+    Ok(Some(client_batch(producer, epoch, sequence)))
 }

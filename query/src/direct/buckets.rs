@@ -7,7 +7,6 @@ use parx_compactor::{Fold, Taking};
 use parx_log::{Rows, SignalId, Snapshot, Timestamp};
 
 use crate::grid::{Grid, reach};
-use crate::reader::Reading;
 use crate::spread::{Asker, spread};
 use crate::{Engine, ErrorKind, QueryError};
 

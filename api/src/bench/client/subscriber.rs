@@ -29,35 +29,35 @@ const QUERY: &str = "subscription Latency($tags: [String!]!, $everyMs: Int!) {
 
 /// Samples that came together.
 #[derive(Debug, Deserialize)]
-pub(super) struct Batch {
+pub struct Batch {
     /// True for the first message, which holds last values.
-    pub(super) snapshot: bool,
+    pub snapshot: bool,
     /// Samples left out.
-    pub(super) skipped: u64,
+    pub skipped: u64,
     /// Columns, all of one length.
-    pub(super) tags: Vec<String>,
+    pub tags: Vec<String>,
     times: Vec<f64>,
-    pub(super) values: Vec<Option<f64>>,
+    pub values: Vec<Option<f64>>,
     /// When the message had come.
     #[serde(skip)]
-    pub(super) came: Option<(Instant, Timestamp)>,
+    pub came: Option<(Instant, Timestamp)>,
 }
 
 impl Batch {
     /// The samples' times.
-    pub(super) fn times(&self) -> impl Iterator<Item = Timestamp> {
+    pub fn times(&self) -> impl Iterator<Item = Timestamp> {
         self.times.iter().map(|seconds| Timestamp::from_seconds(*seconds))
     }
 }
 
 /// A connection with one subscription.
-pub(super) struct Subscriber {
+pub struct Subscriber {
     socket: tokio_tungstenite::WebSocketStream<TcpStream>,
 }
 
 impl Subscriber {
     /// Connects, logs in and subscribes to `tags`.
-    pub(super) async fn connect(
+    pub async fn connect(
         server: SocketAddr,
         (user, password): (&str, &str),
         tags: &[String],
@@ -90,7 +90,7 @@ impl Subscriber {
     }
 
     /// The next samples.
-    pub(super) async fn next(&mut self) -> Result<Batch, String> {
+    pub async fn next(&mut self) -> Result<Batch, String> {
         loop {
             let (text, came) = self.text().await?;
             let mut message: Value = parse(&text)?;
@@ -116,7 +116,7 @@ impl Subscriber {
     async fn text(&mut self) -> Result<(String, (Instant, Timestamp)), String> {
         loop {
             let next = timeout(ANSWER_MAX, self.socket.next()).await;
-            let came = (Instant::now(), super::latency::now());
+            let came = (Instant::now(), crate::bench::latency::now());
             let next = next
                 .map_err(|_| format!("the server said nothing for {} s", ANSWER_MAX.as_secs()))?;
             match next {
