@@ -89,7 +89,8 @@ pub struct ServeArgs {
     /// Where to serve Arrow Flight SQL [default: 127.0.0.1:8815]. Port 0 picks one.
     #[arg(long, value_name = "ADDR")]
     pub flight: Option<SocketAddr>,
-    /// Faults on purpose, for tests of the tests: ack-before-commit, store-batches-again, trust-disk.
+    /// Faults on purpose, for tests of the tests: ack-before-commit, store-batches-again,
+    /// trust-disk.
     #[arg(long, value_name = "NAME", hide = true)]
     pub test_switch: Vec<String>,
 }

@@ -28,7 +28,7 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// Appends the run that begins at the row `start` of `samples`; answers with the bytes it takes.
+    /// Appends the run that begins at the row `start` of `samples`; answers with its bytes.
     pub(crate) fn append(
         &mut self,
         place: u32,

@@ -33,7 +33,7 @@ pub struct Feeding {
     pub wall: Duration,
     /// From sending a batch to its acknowledgement, where batches were waited for.
     pub acks: Vec<Duration>,
-    /// How often the server took nothing because it was behind; what it did not take was sent again.
+    /// How often the server took nothing because it was behind; it was sent again.
     pub behind: usize,
 }
 
