@@ -18,6 +18,7 @@ mod pieces;
 mod plan;
 mod read;
 mod repair;
+mod retention;
 mod rollup;
 mod rows;
 mod run;
@@ -25,6 +26,7 @@ mod schema;
 mod store;
 mod tier;
 mod total;
+mod trust;
 mod verify;
 mod write;
 

@@ -41,6 +41,8 @@ pub struct Wanted {
 impl Wanted {
     /// Everything.
     pub const ALL: Wanted = Wanted { values: true, quality: true, sequence: true };
+    /// Nothing but times.
+    pub const TIMES: Wanted = Wanted { values: false, quality: false, sequence: false };
 }
 
 /// A published segment, open for reading.

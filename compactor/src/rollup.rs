@@ -32,6 +32,11 @@ pub(crate) fn path_of(segment: &str) -> Option<String> {
     segment.strip_prefix("segments/").map(|rest| format!("rollups/{rest}"))
 }
 
+/// The path of the segment of some rollups.
+pub(crate) fn segment_of(rollups: &str) -> Option<String> {
+    rollups.strip_prefix("rollups/").map(|rest| format!("segments/{rest}"))
+}
+
 /// Metadata key of the directory of a tier.
 fn directory_key(tier: Tier) -> String {
     format!("{KEY_DIRECTORY}.{}", tier.seconds())

@@ -96,8 +96,8 @@ impl SegmentStore {
         (file.meta().blake3 == meta.blake3).then(|| file.clone())
     }
 
-    /// One signal's folds of a tier whose buckets begin from `from` to `to`. Hours and days are read
-    /// whole and kept, for whoever asks for one signal's asks for others' too.
+    /// One signal's folds of a tier whose buckets begin from `from` to `to`. Hours and days are
+    /// read whole and kept, for whoever asks for one signal's asks for others' too.
     pub(crate) fn folds(
         &self,
         meta: &Arc<SegmentMeta>,

@@ -47,7 +47,7 @@ impl Name {
 }
 
 /// `2026-11-25`, or the number of the day where the calendar ends.
-fn day_word(day: i64) -> String {
+pub(crate) fn day_word(day: i64) -> String {
     let start = Timestamp::from_micros(day.saturating_mul(86_400_000_000)).to_string();
     match start.split_once('T') {
         Some((date, _)) => date.to_owned(),
@@ -275,6 +275,30 @@ pub fn merge_segments(
         for block in Merge::new(sources.collect()) {
             let block = block?;
             writer.push(signal, &block, 0..block.len())?;
+        }
+    }
+    writer.finish()
+}
+
+/// Writes what is left of a samples segment without some signals, and its rollups; nothing if
+/// nothing is left.
+pub(crate) fn without(
+    root: &Path,
+    file: &Arc<SegmentFile>,
+    gone: &BTreeSet<SignalId>,
+) -> Result<Vec<SegmentMeta>, SegmentError> {
+    let meta = file.meta();
+    let left: Vec<&Span> =
+        file.spans().iter().filter(|span| !gone.contains(&span.signal)).collect();
+    let (Some(day), false) = (meta.day, left.is_empty()) else { return Ok(Vec::new()) };
+    let rows = left.iter().map(|span| span.rows).sum();
+    let name = Name::samples(day, meta.level + 1, meta.sequences);
+    let mut writer = SampleWriter::create(root, name, rows)?;
+    for span in left {
+        let source = file.source(span.signal, i64::MIN, i64::MAX, Wanted::ALL);
+        for block in Merge::new(source.into_iter().collect()) {
+            let block = block?;
+            writer.push(span.signal, &block, 0..block.len())?;
         }
     }
     writer.finish()
