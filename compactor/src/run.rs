@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use parx_log::{
     Command, Dropped, Keep, LastValue, Log, SegmentKind, SegmentMeta, Sequence, SubmitError, Tail,
+    Timestamp,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
@@ -60,7 +61,9 @@ pub struct Compactor {
 impl Compactor {
     /// A compactor of `log`, whose files are those of `store`.
     pub fn new(log: Log, store: SegmentStore, limits: Limits) -> Compactor {
-        let trusted = Trusted::since(log.snapshot().recorded_at);
+        let known = log.snapshot().recorded_at;
+        let fresh = known == Timestamp::MIN;
+        let trusted = Trusted::since(if fresh { log.now() } else { known });
         let looked = log.uptime();
         Compactor { log, store, limits, doomed: Vec::new(), trusted, looked, expired: None }
     }
