@@ -1,8 +1,8 @@
 //! The day that retention believes it is: never later than the clock says, and never later because
 //! somebody set the clock forward.
 //!
-//! Pure. A clock that runs with the machine is believed. One that is found ahead, set wrong or after
-//! ParX was off, is believed once it has gone on so for a day.
+//! Pure. A clock that runs with the machine is believed. One that is found ahead, set wrong or
+//! after ParX was off, is believed once it has gone on so for a day.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The tables `sources`, `retention` and `events`, and in a file of its own `signals`: what is defined, and what
-//! was changed when by whom.
+//! The tables `sources`, `retention` and `events`, and in a file of its own `signals`: what is
+//! defined, and what was changed when by whom.
 //!
 //! Definitions are those of the query's snapshot. Passwords and what checks them are in no column.
 
