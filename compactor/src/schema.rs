@@ -99,7 +99,8 @@ pub(crate) fn properties(schema: &Schema, rows: u64, sorted_by: &[i32]) -> Write
         }
         builder = match field.name().as_str() {
             "signal_id" | "time" | "sequence" | "recorded_at" | "first_time" | "last_time"
-            | "begin_time" | "end_time" | "rows" | "values" | "good" | "good_time" => builder
+            | "begin_time" | "end_time" | "rows" | "values" | "good" | "fair" | "odd"
+            | "good_time" => builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
             "value" | "value_int" | "min" | "max" | "sum" | "first" | "last"
