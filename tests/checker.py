@@ -2,9 +2,9 @@
 
 Writers send batches through every door that takes samples: line protocol over HTTP, Arrow over
 Flight, GraphQL. Each notes on disk what it is about to send and what was acknowledged. They correct
-samples and delete some; what was not acknowledged they send again with the same numbers, and now and
-then what was acknowledged as well. A nemesis ends the server with SIGKILL at seeded moments: at work,
-standing still, starting, ending.
+samples and delete some; what was not acknowledged they send again with the same numbers, and now
+and then what was acknowledged as well. A nemesis ends the server with SIGKILL at seeded moments: at
+work, standing still, starting, ending.
 
 A verifier reads those notes and asks: is every acknowledged sample there, once, with its value (L2,
 I3), every batch whole or not at all, in the order of its producer, and nothing that was never sent?
@@ -15,8 +15,8 @@ GraphQL while the server runs, and reads the raw segments with DuckDB once it is
 
 It shares no code with the server. Its report is one JSON object on standard output; it exits with 1
 if anything is lost, doubled, torn, foreign, wrong, out of order or stale. With `--switch
-ack-before-commit` or `--switch store-batches-again` the server misbehaves on purpose, and the checker
-has to see it.
+ack-before-commit` or `--switch store-batches-again` the server misbehaves on purpose, and the
+checker has to see it; with `--expect lost` it is content if it does, and only then.
 """
 
 import argparse
@@ -36,7 +36,7 @@ import psycopg
 from checking.nemesis import Nemesis
 from checking.readers import from_segments, names, over_flight, over_graphql, over_postgres
 from checking.server import REQUEST_MAX, Failure, Server
-from checking.truth import Truth, Verdict
+from checking.truth import KINDS, Truth, Verdict
 from checking.writers import Gate, Writer
 
 COMPACTION_MAX = 180.0
@@ -80,7 +80,7 @@ def rounds(options, server, gate, nemesis, truth):
 
 
 def settle(options, server, gate, writers):
-    """Starts once more and lets the writers send what is not acknowledged, and go on to the points."""
+    """Starts once more; the writers send what is not acknowledged, and go on to the points."""
     server.start()
     gate.open(server.doors)
     if not gate.wait_acknowledged(gate.acknowledged + 2 * len(writers), REQUEST_MAX):
@@ -169,6 +169,7 @@ def main():
     parser.add_argument("--writers", type=int, default=4)
     parser.add_argument("--verify-every", type=int, default=50, metavar="ROUNDS")
     parser.add_argument("--switch", action="append", default=[], help="a fault on purpose")
+    parser.add_argument("--expect", choices=KINDS, help="content if this is found")
     parser.add_argument("--folder", type=Path, help="where to work; kept (default: thrown away)")
     parser.add_argument("--progress", action="store_true", help="say each round")
     options = parser.parse_args()
@@ -176,11 +177,12 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     verdict, report = run(options, folder)
     print(json.dumps(report | verdict.report(), indent=2))
-    if options.folder is None and not verdict.bad():
+    if options.folder is None and (options.expect or not verdict.bad()):
         shutil.rmtree(folder)
     elif verdict.bad():
         print(f"the server's data and words are in {folder}", file=sys.stderr)
-    sys.exit(1 if verdict.bad() else 0)
+    content = verdict.found[options.expect] if options.expect else not verdict.bad()
+    sys.exit(0 if content else 1)
 
 
 if __name__ == "__main__":

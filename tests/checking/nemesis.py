@@ -1,7 +1,7 @@
-"""Ends the server with SIGKILL at moments that a seed draws: at work, standing still, starting, ending.
+"""Ends the server with SIGKILL when a seed says: at work, standing still, starting, ending.
 
-A round lasts from one start to the next kill. What the writers do is not the nemesis' affair; it only
-opens and closes their gate.
+A round lasts from one start to the next kill. What the writers do is not the nemesis' affair; it
+only opens and closes their gate.
 """
 
 import random

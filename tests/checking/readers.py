@@ -1,7 +1,7 @@
 """The doors that answer: Postgres, Flight SQL, GraphQL; and the segments themselves, by DuckDB.
 
-Each gives an Arrow table. What SQL and segments give has the columns of COLUMNS, and `sequence` where
-versions are asked for; GraphQL knows numbers only as doubles and gives `tag`, `micros`, `value`, `text`.
+Each gives an Arrow table. What SQL and segments give has the columns of COLUMNS; GraphQL knows
+numbers only as doubles and gives `tag`, `micros`, `value`, `text`.
 """
 
 import json
@@ -110,7 +110,8 @@ def from_segments(data, tags):
     with duckdb.connect() as connection:
         connection.register("ids", ids)
         rows = connection.sql(
-            "SELECT coalesce(ids.tag, 'id ' || signal_id) AS tag, time, value, value_int, value_text, "
-            f"sequence FROM read_parquet({segments}) LEFT JOIN ids ON ids.id = signal_id"
+            "SELECT coalesce(ids.tag, 'id ' || signal_id) AS tag, time, value, value_int, "
+            f"value_text, sequence FROM read_parquet({segments}) "
+            "LEFT JOIN ids ON ids.id = signal_id"
         ).to_arrow_table()
     return len(segments), rows

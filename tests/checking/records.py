@@ -22,7 +22,7 @@ class Batch:
     again: list = field(default_factory=list)
 
     def rows(self):
-        """Number and version of each sample, in their order; what GraphQL carries has odd versions."""
+        """Number and version of each sample, in their order; odd versions go over GraphQL."""
         odd = 0 if self.numbered else 1
         yield from ((number, odd) for number in range(self.first, self.end))
         yield from ((number, 2 * version + odd) for number, version in self.again)

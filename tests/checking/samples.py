@@ -1,4 +1,4 @@
-"""What each sample of the checker has to be: its signal, its time and its value, from its number."""
+"""What each sample of the checker has to be, from its number: signal, time and value."""
 
 import hashlib
 from datetime import datetime, timedelta, timezone

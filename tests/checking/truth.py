@@ -1,7 +1,8 @@
 """Holds what is stored against what the writers noted.
 
 Everything that was sent stands in a table of DuckDB with what it has to be, whether it was
-acknowledged, and which sequence the server gave it. Each door's answer is compared with it as a set.
+acknowledged, and which sequence the server gave it. Each door's answer is compared with it as a
+set.
 """
 
 import duckdb
@@ -167,7 +168,8 @@ class Truth:
         self.database.execute(
             """CREATE OR REPLACE TEMP TABLE valid AS
             WITH newest AS (SELECT writer, tag, micros, max(place) AS place,
-                    arg_max(exact, (place, row)) AS exact, arg_max(rounded, (place, row)) AS rounded,
+                    arg_max(exact, (place, row)) AS exact,
+                    arg_max(rounded, (place, row)) AS rounded,
                     arg_max(text, (place, row)) AS text
                 FROM sent SEMI JOIN found USING (tag, micros, exact) GROUP BY writer, tag, micros)
             SELECT tag, micros, exact, rounded, text FROM newest

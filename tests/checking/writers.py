@@ -1,7 +1,8 @@
 """Writers that send numbered batches through every door and note what was acknowledged.
 
-A writer goes on when what it sent before is acknowledged; what is not comes again, in its order, and
-not always through the door that it went through at first. It corrects and deletes samples of its own.
+A writer goes on when what it sent before is acknowledged; what is not comes again, in its order,
+and not always through the door that it went through at first. It corrects and deletes samples of
+its own.
 """
 
 import random
@@ -209,9 +210,7 @@ class Writer(threading.Thread):
         if numbered:
             self.sequence += 1
         sequence = self.sequence if numbered else 0
-        return Batch(
-            self.place(), numbered, self.epoch, sequence, first, self.samples, again
-        )
+        return Batch(self.place(), numbered, self.epoch, sequence, first, self.samples, again)
 
     def hang_up(self):
         if self.http is not None:
