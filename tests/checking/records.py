@@ -22,10 +22,9 @@ class Batch:
     again: list = field(default_factory=list)
 
     def rows(self):
-        """Number and version of each sample, in their order; odd versions go over GraphQL."""
-        odd = 0 if self.numbered else 1
-        yield from ((number, odd) for number in range(self.first, self.end))
-        yield from ((number, 2 * version + odd) for number, version in self.again)
+        """Number and version of each sample, in their order."""
+        yield from ((number, 0) for number in range(self.first, self.end))
+        yield from (tuple(pair) for pair in self.again)
 
     def count(self):
         return self.end - self.first + len(self.again)

@@ -28,19 +28,14 @@ def tag_of(writer, number):
 
 
 def value_of(writer, number, version):
-    """The value that a version of a sample has to have: a hash, as integer, float or text.
-
-    The floats of odd versions have fourteen digits, which every reader of JSON keeps to the bit.
-    """
+    """The value that a version of a sample has to have: a hash, as integer, float or text."""
     text = f"{writer}/{number}/{version}".encode()
     digest = hashlib.blake2b(text, digest_size=8).digest()
     signal = number % SIGNALS_PER_WRITER
     if signal == SIGNALS_PER_WRITER - 1:
         return digest.hex()
     whole = int.from_bytes(digest, "big", signed=True)
-    if signal < 3:
-        return whole
-    return whole % 10**14 / 1000 if version % 2 else whole / 1024
+    return whole if signal < 3 else whole / 1024
 
 
 def columns_of(value):
