@@ -19,6 +19,7 @@ use parx_log::{Rows, SegmentKind, SegmentMeta, SignalId};
 use crate::contents::{self, Contents};
 use crate::file::Positioned;
 use crate::merge::Source;
+use crate::rollup::{self, Tiers};
 use crate::rows::slice;
 use crate::schema::{self, KEY_CONTENTS, KEY_DIRECTORY, KEY_VERSION, SEGMENT_VERSION, column};
 use crate::{SegmentError, Span, directory};
@@ -40,6 +41,8 @@ pub struct Wanted {
 impl Wanted {
     /// Everything.
     pub const ALL: Wanted = Wanted { values: true, quality: true, sequence: true };
+    /// Nothing but times.
+    pub const TIMES: Wanted = Wanted { values: false, quality: false, sequence: false };
 }
 
 /// A published segment, open for reading.
@@ -52,6 +55,8 @@ pub struct SegmentFile {
     spans: Vec<Span>,
     /// What the rows of each span are made of.
     contents: Vec<Contents>,
+    /// Where each signal's folds are, tier by tier.
+    tiers: Tiers,
 }
 
 impl SegmentFile {
@@ -88,7 +93,7 @@ impl SegmentFile {
             return Err(SegmentError::Version { path, found: version });
         }
         let spans = match meta.kind {
-            SegmentKind::Samples => entry(KEY_DIRECTORY)
+            SegmentKind::Samples | SegmentKind::Rollups | SegmentKind::Kept => entry(KEY_DIRECTORY)
                 .and_then(|text| directory::decode(&text))
                 .ok_or_else(|| SegmentError::damaged(&path, "its signal directory is"))?,
             SegmentKind::Clock => Vec::new(),
@@ -98,16 +103,31 @@ impl SegmentFile {
                 .ok_or_else(|| SegmentError::damaged(&path, "what its signals hold is"))?,
             None => vec![Contents::ANY; spans.len()],
         };
+        let tiers = match meta.kind {
+            SegmentKind::Rollups | SegmentKind::Kept => rollup::tiers(entry)
+                .ok_or_else(|| SegmentError::damaged(&path, "its directory of folds is"))?,
+            SegmentKind::Samples | SegmentKind::Clock => Tiers::default(),
+        };
         if facts.num_rows().cast_unsigned() != meta.rows {
             let what = format!("it has {} rows; {} were published", facts.num_rows(), meta.rows);
             return Err(SegmentError::damaged(path, what));
         }
-        Ok(SegmentFile { path, meta: meta.clone(), file, metadata, spans, contents })
+        Ok(SegmentFile { path, meta: meta.clone(), file, metadata, spans, contents, tiers })
     }
 
     /// What was published.
     pub fn meta(&self) -> &Arc<SegmentMeta> {
         &self.meta
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where its folds are.
+    pub(crate) fn tiers(&self) -> &Tiers {
+        &self.tiers
     }
 
     /// Its footer and page index.
@@ -291,7 +311,7 @@ impl SegmentFile {
     }
 
     /// The rows of `rows` whose page may hold what `keep` says of its lowest and highest value.
-    fn select(
+    pub(crate) fn select(
         &self,
         column: usize,
         rows: std::ops::Range<u64>,
@@ -326,7 +346,7 @@ impl SegmentFile {
         ranges
     }
 
-    fn reader(
+    pub(crate) fn reader(
         &self,
         ranges: &[std::ops::Range<u64>],
         columns: &[usize],

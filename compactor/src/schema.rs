@@ -46,7 +46,7 @@ pub(crate) mod column {
     pub(crate) const KIND: usize = 7;
 }
 
-fn time_type() -> DataType {
+pub(crate) fn time_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
@@ -98,10 +98,12 @@ pub(crate) fn properties(schema: &Schema, rows: u64, sorted_by: &[i32]) -> Write
             builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::Page);
         }
         builder = match field.name().as_str() {
-            "signal_id" | "time" | "sequence" | "recorded_at" => builder
+            "signal_id" | "time" | "sequence" | "recorded_at" | "first_time" | "last_time"
+            | "begin_time" | "end_time" | "rows" | "values" | "good" | "good_time" => builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
-            "value" | "value_int" => builder
+            "value" | "value_int" | "min" | "max" | "sum" | "first" | "last"
+            | "integral_stepped" | "integral_sloped" => builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::PLAIN),
             _ => builder.set_column_dictionary_enabled(path, true),
