@@ -99,7 +99,8 @@ def rows_over_segments(data, names):
     if not segments:
         return 0, []
     rows = duckdb.sql(
-        "SELECT signal_id, epoch_us(time), value, value_int FROM "
+        "SELECT signal_id, epoch_us(time), coalesce(value, (base + steps * step) / divisor, "
+        "(base + steps * step)::FLOAT), value_int FROM "
         f"read_parquet({[str(segment) for segment in segments]})"
     ).fetchall()
     return len(segments), [
