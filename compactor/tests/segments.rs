@@ -13,7 +13,7 @@ use std::time::Duration;
 use parx_compactor::{ClockBook, Compactor, Limits, Merge, SegmentError, SegmentStore, Wanted};
 use parx_log::{
     Command, HandClock, Log, LogOptions, Quality, Rows, Sample, SegmentKind, SignalDefinition,
-    SignalId, Timestamp, Value,
+    SignalId, SystemClock, Timestamp, Value,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -332,6 +332,52 @@ async fn l4_another_format_version_is_refused() {
     std::fs::write(&path, bytes).unwrap();
     let error = SegmentStore::new(store.root()).open(&Arc::new(meta)).unwrap_err();
     assert!(matches!(error, SegmentError::Version { .. }), "L4: {error}");
+}
+
+#[tokio::test]
+async fn l4_segments_that_older_versions_wrote_are_read_and_merged() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
+    for version in ["v1", "v2", "v3"] {
+        let folder = TempDir::new().unwrap();
+        copy(&golden.join(version), folder.path());
+        let log = Log::open(LogOptions::new(folder.path()), Arc::new(SystemClock)).unwrap();
+        let store = SegmentStore::new(folder.path());
+        let limits = Limits { merge_files: 2, ..Limits::default() };
+        let texts = |from: usize| (from..=5).map(|n| format!("{:?}", Some(text(n))));
+        let check = || {
+            let values = |signal| read(&log, &store, signal, i64::MIN, i64::MAX);
+            let floats = (1..=5).map(|n| format!("float {:016x}", (f64::from(n) + 0.5).to_bits()));
+            assert!(values(1).into_iter().map(|row| row.4).eq(floats), "L4: {version}");
+            let whole = (1..=5).map(|n| format!("{:?}", Some(Value::Int(n))));
+            let found = values(2).into_iter().map(|row| row.4);
+            assert!(found.clone().eq(whole.take(found.len())), "L4: {version}");
+            let found = values(3).into_iter().map(|row| row.4);
+            assert!(found.clone().eq(texts(1).take(found.len())), "L4: {version}");
+        };
+        check();
+        Compactor::new(log.clone(), store.clone(), limits).pass(true).await.unwrap();
+        check();
+        let manifest = log.catalog().manifest.clone();
+        let levels = manifest.of_kind(SegmentKind::Samples).map(|meta| meta.level);
+        assert!(levels.eq([1]), "L4: {version} was merged with what came later");
+        let report = parx_compactor::verify_segments(store.root(), &manifest, &mut |_| {});
+        assert!(report.faults.is_empty(), "L4: {:?}", report.faults);
+    }
+}
+
+fn text(number: usize) -> Value {
+    Value::Text(format!("x{number}").into())
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match from.is_dir() {
+            true => copy(&from, &to),
+            false => drop(std::fs::copy(&from, &to).unwrap()),
+        }
+    }
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ const COUNTS: [f64; 22] = [
     32_768.0, 65_535.0, 65_536.0, 1000.0, 4000.0, 10_000.0, 16_000.0, 20_000.0, 27_648.0, 32_000.0,
     64_000.0,
 ];
-/// The low end of a range is a whole number up to this.
+/// The low end of a range is a whole number up to this, above or below zero.
 const LOW_MAX: i32 = 1000;
 
 /// A level: how many steps it is above the lowest, and how far the line may pass it by.
@@ -171,8 +171,7 @@ fn tidy(low: f64, step: f64, reals: bool, levels: &[Level]) -> Option<Lattice> {
             continue;
         }
         let step = chosen / counts;
-        for end in -LOW_MAX..=LOW_MAX {
-            let base = f64::from(end);
+        for base in (0..=LOW_MAX).flat_map(|low| [f64::from(low), -f64::from(low)]) {
             let steps = (low - base) / step;
             let off = (steps - steps.round()).abs();
             if off * step > 4.0 * first.half.max(last.half) || steps.abs() > 2.0 * counts {
