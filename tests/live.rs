@@ -47,6 +47,27 @@ fn numbers(batch: &Value) -> Vec<i64> {
 }
 
 #[test]
+fn i2_a_double_in_json_comes_out_as_it_went_in() {
+    let place = Place::new("");
+    let server = place.start();
+    // Of these some lose their last bit to a reader that hurries.
+    let mut doubles = vec!["1991347676466223.0".to_owned(), "0.1".into(), "5e-324".into()];
+    doubles.extend((1..200).map(|n| format!("{:?}", f64::from(n).sqrt() * 1e13)));
+    let samples = doubles.iter().enumerate().map(|(second, double)| {
+        let (minute, second) = (second / 60, second % 60);
+        let time = format!("2026-01-01T00:{minute:02}:{second:02}Z");
+        format!("{{ tag: \"j\", time: \"{time}\", value: {double} }}")
+    });
+    let samples = samples.collect::<Vec<String>>().join(", ");
+    server.graphql(&format!("mutation {{ write(samples: [{samples}]) }}"));
+    let stored = server.sql("SELECT value FROM samples WHERE signal = 'j' ORDER BY time");
+    let read = |text: &String| text.parse::<f64>().unwrap().to_bits();
+    let stored: Vec<u64> = stored.iter().flatten().map(read).collect();
+    assert_eq!(stored, doubles.iter().map(read).collect::<Vec<u64>>(), "I2");
+    server.stop();
+}
+
+#[test]
 fn a_subscription_begins_with_a_snapshot_and_goes_on_without_a_gap() {
     const LAST: i64 = 400;
     let place = Place::new("[compaction]\nseal_after_s = 1\nseal_rows = 50\n");

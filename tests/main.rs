@@ -28,6 +28,7 @@ mod peers;
 mod postgres;
 mod put;
 mod restart;
+mod retention;
 mod segments;
 mod tidy;
 mod wire;

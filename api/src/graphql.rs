@@ -6,6 +6,7 @@ mod changes;
 mod live;
 mod mutation;
 mod query;
+mod retention;
 mod scalars;
 mod types;
 

@@ -141,6 +141,12 @@ fn loss(segment: &SegmentMeta) -> String {
         SegmentKind::Clock => {
             format!("when sequences {first} to {last} were recorded; their samples are kept")
         }
+        SegmentKind::Rollups => "nothing: its samples tell the same".to_owned(),
+        SegmentKind::Kept => format!(
+            "what samples from {} to {} came to, which had been let go",
+            time(segment.times.0),
+            time(segment.times.1)
+        ),
     }
 }
 

@@ -62,7 +62,7 @@ pub fn plan_merge(manifest: &Manifest, now: Timestamp, limits: &Limits) -> Optio
     plan_levels(manifest, limits).or_else(|| plan_closed_days(manifest, now, limits))
 }
 
-/// A day that is over becomes one file.
+/// A day that is over becomes one file, with rollups beside it.
 fn plan_closed_days(manifest: &Manifest, now: Timestamp, limits: &Limits) -> Option<Merging> {
     let open = now.minus(limits.day_closed_after).day();
     let mut days: BTreeMap<i64, Vec<&Arc<SegmentMeta>>> = BTreeMap::new();
@@ -74,9 +74,10 @@ fn plan_closed_days(manifest: &Manifest, now: Timestamp, limits: &Limits) -> Opt
     let due = |segments: &Vec<&Arc<SegmentMeta>>| {
         let total: u64 = segments.iter().map(|meta| meta.bytes).sum();
         let largest = segments.iter().map(|meta| meta.bytes).max().unwrap_or_default();
-        segments.len() >= 2
-            && total <= limits.segment_bytes_max
-            && (total - largest).saturating_mul(CLOSED_DAY_RATIO) >= largest
+        let company = (total - largest).saturating_mul(CLOSED_DAY_RATIO) >= largest;
+        let raw = segments.iter().all(|meta| meta.level == 0);
+        let several = segments.len() >= 2 && company;
+        (several || raw) && total <= limits.segment_bytes_max
     };
     let mut segments: Vec<_> = days.into_values().find(due)?.into_iter().map(Arc::clone).collect();
     segments.sort_by_key(|meta| meta.sequences);
@@ -92,6 +93,8 @@ fn plan_levels(manifest: &Manifest, limits: &Limits) -> Option<Merging> {
         let clock = match meta.kind {
             SegmentKind::Samples => false,
             SegmentKind::Clock => true,
+            // They go with their segments.
+            SegmentKind::Rollups | SegmentKind::Kept => continue,
         };
         groups.entry((meta.level, clock, meta.day)).or_default().push(meta);
     }
@@ -186,5 +189,7 @@ mod tests {
         let large = [meta(Some(1), 1, 10, 60), meta(Some(1), 0, 30, 60)];
         assert_eq!(planned_on(2, &large), None, "not beyond the largest size");
         assert_eq!(planned_on(2, &two[..1]), None, "one file is one file");
+        let straight = [meta(Some(1), 0, 10, 60)];
+        assert_eq!(planned_on(2, &straight), Some((1, vec![10])), "but it gets rollups");
     }
 }

@@ -19,6 +19,7 @@ use parx_log::{Rows, SegmentKind, SegmentMeta, SignalId};
 use crate::contents::{self, Contents};
 use crate::file::Positioned;
 use crate::merge::Source;
+use crate::rollup::{self, Tiers};
 use crate::rows::slice;
 use crate::schema::{
     self, KEY_CONTENTS, KEY_DIRECTORY, KEY_VERSION, SEGMENT_VERSION, SEGMENT_VERSION_PLAIN, column,
@@ -42,6 +43,8 @@ pub struct Wanted {
 impl Wanted {
     /// Everything.
     pub const ALL: Wanted = Wanted { values: true, quality: true, sequence: true };
+    /// Nothing but times.
+    pub const TIMES: Wanted = Wanted { values: false, quality: false, sequence: false };
 }
 
 /// A published segment, open for reading.
@@ -56,6 +59,8 @@ pub struct SegmentFile {
     contents: Vec<Contents>,
     /// What they may be made of, where that is not known.
     any: Contents,
+    /// Where each signal's folds are, tier by tier.
+    tiers: Tiers,
 }
 
 impl SegmentFile {
@@ -92,7 +97,7 @@ impl SegmentFile {
             return Err(SegmentError::Version { path, found: version });
         }
         let spans = match meta.kind {
-            SegmentKind::Samples => entry(KEY_DIRECTORY)
+            SegmentKind::Samples | SegmentKind::Rollups | SegmentKind::Kept => entry(KEY_DIRECTORY)
                 .and_then(|text| directory::decode(&text))
                 .ok_or_else(|| SegmentError::damaged(&path, "its signal directory is"))?,
             SegmentKind::Clock => Vec::new(),
@@ -103,16 +108,32 @@ impl SegmentFile {
                 .ok_or_else(|| SegmentError::damaged(&path, "what its signals hold is"))?,
             None => vec![any; spans.len()],
         };
+        let tiers = match meta.kind {
+            SegmentKind::Rollups | SegmentKind::Kept => rollup::tiers(entry)
+                .ok_or_else(|| SegmentError::damaged(&path, "its directory of folds is"))?,
+            SegmentKind::Samples | SegmentKind::Clock => Tiers::default(),
+        };
         if facts.num_rows().cast_unsigned() != meta.rows {
             let what = format!("it has {} rows; {} were published", facts.num_rows(), meta.rows);
             return Err(SegmentError::damaged(path, what));
         }
-        Ok(SegmentFile { path, meta: meta.clone(), file, metadata, spans, contents, any })
+        let meta = meta.clone();
+        Ok(SegmentFile { path, meta, file, metadata, spans, contents, any, tiers })
     }
 
     /// What was published.
     pub fn meta(&self) -> &Arc<SegmentMeta> {
         &self.meta
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where its folds are.
+    pub(crate) fn tiers(&self) -> &Tiers {
+        &self.tiers
     }
 
     /// Its footer and page index.
@@ -296,7 +317,7 @@ impl SegmentFile {
     }
 
     /// The rows of `rows` whose page may hold what `keep` says of its lowest and highest value.
-    fn select(
+    pub(crate) fn select(
         &self,
         column: usize,
         rows: std::ops::Range<u64>,
@@ -331,7 +352,7 @@ impl SegmentFile {
         ranges
     }
 
-    fn reader(
+    pub(crate) fn reader(
         &self,
         ranges: &[std::ops::Range<u64>],
         columns: &[usize],

@@ -78,6 +78,7 @@ pub fn inspect(root: &Path, path: &Path) -> Result<SegmentMeta, SegmentError> {
     let kind = match below.split('/').next() {
         Some("segments") => SegmentKind::Samples,
         Some("clock") => SegmentKind::Clock,
+        // A rollup comes again with its segment.
         _ => return Err(unknown("it is no segment")),
     };
     let level = level_of(path).ok_or_else(|| unknown("its name tells no level"))?;

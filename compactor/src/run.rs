@@ -3,23 +3,32 @@
 //! Decides nothing itself (see `plan`). Whatever fails is tried again; the log keeps its samples
 //! until a published segment holds them (L5).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parx_log::{Command, LastValue, Log, SegmentKind, SegmentMeta, Sequence, SubmitError, Tail};
+use parx_log::{
+    Command, Dropped, Keep, LastValue, Log, SegmentKind, SegmentMeta, Sequence, SubmitError, Tail,
+    Timestamp,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 use crate::file::TEMPORARY;
+use crate::retention::{self, Expiry};
+use crate::rollup;
+use crate::trust::Trusted;
 use crate::{Limits, Merging, SegmentError, SegmentStore, Versions, last_until, plan, write};
 
 const AUTHOR: &str = "compactor";
 const POLL_MAX: Duration = Duration::from_secs(1);
 const POLL_MIN: Duration = Duration::from_millis(50);
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+/// How often it is looked for what is kept no longer, beside when rules change.
+const EXPIRE_EVERY: Duration = Duration::from_secs(600);
 
 /// Why a pass of the compactor ended early. Nothing is lost by it; the next pass begins anew.
 #[derive(Debug, thiserror::Error)]
@@ -42,12 +51,21 @@ pub struct Compactor {
     limits: Limits,
     /// Files that no manifest names any more, until no snapshot does either.
     doomed: Vec<(String, Weak<SegmentMeta>)>,
+    trusted: Trusted,
+    /// The log's uptime when `trusted` was looked at.
+    looked: Duration,
+    /// When and by which rules the last look for what is kept no longer was done.
+    expired: Option<(Duration, BTreeMap<String, Keep>)>,
 }
 
 impl Compactor {
     /// A compactor of `log`, whose files are those of `store`.
     pub fn new(log: Log, store: SegmentStore, limits: Limits) -> Compactor {
-        Compactor { log, store, limits, doomed: Vec::new() }
+        let known = log.snapshot().recorded_at;
+        let fresh = known == Timestamp::MIN;
+        let trusted = Trusted::since(if fresh { log.now() } else { known });
+        let looked = log.uptime();
+        Compactor { log, store, limits, doomed: Vec::new(), trusted, looked, expired: None }
     }
 
     /// Works until `cancel`: first tidies up what a crash may have left, then seals, writes and
@@ -126,7 +144,44 @@ impl Compactor {
         {
             self.merge(merging).await?;
         }
+        self.expire().await?;
         self.sweep().await
+    }
+
+    /// Lets go of what is not kept any more, day after day. Looks again after a while, and when the
+    /// rules change.
+    async fn expire(&mut self) -> Result<(), CompactError> {
+        let (now, uptime) = (self.log.now(), self.log.uptime());
+        let ahead = self.trusted;
+        self.trusted = ahead.advance(now, uptime.saturating_sub(self.looked));
+        self.looked = uptime;
+        let catalog = self.log.catalog();
+        let rules = catalog.retention.clone();
+        let fresh = |(at, known): &(Duration, BTreeMap<String, Keep>)| {
+            *known == rules && uptime.saturating_sub(*at) < EXPIRE_EVERY
+        };
+        if rules.is_empty() || self.expired.as_ref().is_some_and(fresh) {
+            return Ok(());
+        }
+        let today = self.trusted.at.day();
+        if today < now.day() {
+            let believed = self.trusted.at;
+            info!(%believed, "the clock is ahead; what it alone makes old is not let go yet");
+        }
+        for day in retention::days(&catalog, today) {
+            let (store, snapshot) = (self.store.clone(), self.log.snapshot());
+            let found = blocking(move || retention::expire(&store, &snapshot, day, today)).await?;
+            let Some(Expiry { add, gone, dropped }) = found else { continue };
+            for Dropped { tier, signals, rows, .. } in &dropped {
+                info!(day, %tier, signals = signals.len(), rows, "what is not kept is let go");
+            }
+            let remove = gone.iter().map(|meta| meta.path.clone()).collect();
+            let command = Command::ExpireSamples { add, remove, dropped };
+            self.log.submit(AUTHOR.into(), command).await?;
+            self.doom(&gone);
+        }
+        self.expired = Some((uptime, rules));
+        Ok(())
     }
 
     /// Looks up the newest samples of signals of which one was deleted.
@@ -166,12 +221,31 @@ impl Compactor {
     async fn merge(&mut self, merging: Merging) -> Result<(), CompactError> {
         let (store, plan) = (self.store.clone(), merging.clone());
         let add = blocking(move || merge(&store, &plan)).await?;
-        let remove: Vec<String> = merging.segments.iter().map(|meta| meta.path.clone()).collect();
-        debug!(files = remove.len(), level = merging.level, "segments are merged");
+        debug!(files = merging.segments.len(), level = merging.level, "segments are merged");
+        let catalog = self.log.catalog();
+        let rollups = merging.segments.iter().filter_map(|meta| {
+            catalog.manifest.segments.get(&rollup::path_of(&meta.path)?).cloned()
+        });
+        let gone: Vec<Arc<SegmentMeta>> = merging.segments.iter().cloned().chain(rollups).collect();
+        self.replace(add, gone).await
+    }
+
+    /// Publishes files in place of others.
+    async fn replace(
+        &mut self,
+        add: Vec<SegmentMeta>,
+        gone: Vec<Arc<SegmentMeta>>,
+    ) -> Result<(), CompactError> {
+        let remove: Vec<String> = gone.iter().map(|meta| meta.path.clone()).collect();
         self.log.submit(AUTHOR.into(), Command::MergeSegments { add, remove }).await?;
-        let doomed = merging.segments.iter().map(|meta| (meta.path.clone(), Arc::downgrade(meta)));
-        self.doomed.extend(doomed);
+        self.doom(&gone);
         Ok(())
+    }
+
+    /// Files that are to be removed once no snapshot names them.
+    fn doom(&mut self, gone: &[Arc<SegmentMeta>]) {
+        let doomed = gone.iter().map(|meta| (meta.path.clone(), Arc::downgrade(meta)));
+        self.doomed.extend(doomed);
     }
 
     /// Removes the files that were replaced, once no snapshot names them: a snapshot holds its
@@ -205,7 +279,14 @@ impl Compactor {
             }
             Ok(())
         })
-        .await
+        .await?;
+        let manifest = self.log.catalog().manifest.clone();
+        let alone = |meta: &&Arc<SegmentMeta>| {
+            let segment = rollup::segment_of(&meta.path);
+            segment.is_none_or(|path| !manifest.segments.contains_key(&path))
+        };
+        let alone: Vec<_> = manifest.of_kind(SegmentKind::Rollups).filter(alone).cloned().collect();
+        if alone.is_empty() { Ok(()) } else { self.replace(Vec::new(), alone).await }
     }
 }
 
@@ -213,10 +294,7 @@ fn merge(store: &SegmentStore, merging: &Merging) -> Result<Vec<SegmentMeta>, Se
     let files = merging.segments.iter().map(|meta| store.open(meta));
     let files: Vec<_> = files.collect::<Result<_, _>>()?;
     match merging.kind {
-        SegmentKind::Samples => {
-            let merged = write::merge_segments(store.root(), &files, merging.level)?;
-            Ok(merged.into_iter().collect())
-        }
+        SegmentKind::Samples => write::merge_segments(store.root(), &files, merging.level),
         SegmentKind::Clock => {
             let mut pairs = Vec::new();
             for file in &files {
@@ -224,6 +302,7 @@ fn merge(store: &SegmentStore, merging: &Merging) -> Result<Vec<SegmentMeta>, Se
             }
             Ok(vec![write::write_clock(store.root(), merging.level, &pairs)?])
         }
+        SegmentKind::Rollups | SegmentKind::Kept => Ok(Vec::new()),
     }
 }
 
@@ -233,13 +312,14 @@ pub(crate) fn strays(
     named: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<PathBuf>, SegmentError> {
     let mut folders = list(&root.join("segments"))?;
+    folders.extend(list(&root.join("rollups"))?);
     folders.push(root.join("clock"));
     let mut strays = Vec::new();
     for folder in folders {
         for path in if folder.is_dir() { list(&folder)? } else { Vec::new() } {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let below = path.strip_prefix(root).ok().and_then(|path| path.to_str());
-            let ours = name.starts_with('L')
+            let ours = (name.starts_with('L') || name.starts_with('K'))
                 && (name.ends_with(".parquet") || name.ends_with(&format!(".{TEMPORARY}")));
             if ours && !named(below.unwrap_or_default()) {
                 strays.push(path);

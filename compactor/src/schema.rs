@@ -51,7 +51,7 @@ pub(crate) mod column {
     pub(crate) const LATTICE: [usize; 4] = [8, 9, 10, 11];
 }
 
-fn time_type() -> DataType {
+pub(crate) fn time_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
@@ -107,13 +107,20 @@ pub(crate) fn properties(schema: &Schema, rows: u64, sorted_by: &[i32]) -> Write
             builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::Page);
         }
         builder = match field.name().as_str() {
-            "signal_id" | "time" | "value_int" | "sequence" | "steps" | "recorded_at" => builder
+            "signal_id" | "time" | "value_int" | "sequence" | "steps" | "recorded_at"
+            | "first_time" | "last_time" | "begin_time" | "end_time" | "rows" | "values"
+            | "good" | "good_time" => builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
             // What is on no lattice uses most of its bits.
             "value" => builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::BYTE_STREAM_SPLIT),
+            "min" | "max" | "sum" | "first" | "last" | "integral_stepped" | "integral_sloped" => {
+                builder
+                    .set_column_dictionary_enabled(path.clone(), false)
+                    .set_column_encoding(path, Encoding::PLAIN)
+            }
             _ => builder.set_column_dictionary_enabled(path, true),
         };
     }

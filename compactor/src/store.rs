@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use parx_log::SegmentMeta;
+use parx_log::{SegmentMeta, SignalId};
 
-use crate::{SegmentError, SegmentFile};
+use crate::{Fold, SegmentError, SegmentFile, Tier};
 
 /// Segments that are kept open; beyond it the longest unused is closed.
 pub const OPEN_FILES_MAX: usize = 512;
@@ -22,12 +22,28 @@ struct Open {
     uses: u64,
 }
 
+/// Folds of hours and days that are kept in memory; beyond it the longest unused are let go.
+pub const FOLDS_CACHED_MAX: usize = 256 << 10;
+
+/// The folds of a tier of a file, each with its bucket's start.
+type TierFolds = [(i64, Fold)];
+
+/// Decoded folds of whole tiers.
+#[derive(Debug, Default)]
+struct Cached {
+    /// By the file's hash and the tier, each with its last use.
+    tiers: HashMap<(String, Tier), (Arc<TierFolds>, u64)>,
+    folds: usize,
+    uses: u64,
+}
+
 /// The segments of one data folder. Cheap to clone; clones share the open files.
 #[derive(Clone, Debug)]
 pub struct SegmentStore {
     root: Arc<Path>,
     limit: usize,
     open: Arc<Mutex<Open>>,
+    cached: Arc<Mutex<Cached>>,
 }
 
 impl SegmentStore {
@@ -38,7 +54,12 @@ impl SegmentStore {
 
     /// As `new`, with another limit than [`OPEN_FILES_MAX`].
     pub fn with_limit(root: impl Into<PathBuf>, limit: usize) -> SegmentStore {
-        SegmentStore { root: root.into().into(), limit: limit.max(1), open: Arc::default() }
+        SegmentStore {
+            root: root.into().into(),
+            limit: limit.max(1),
+            open: Arc::default(),
+            cached: Arc::default(),
+        }
     }
 
     /// The data folder.
@@ -73,6 +94,57 @@ impl SegmentStore {
         let (file, used) = open.files.get_mut(&meta.path)?;
         *used = now;
         (file.meta().blake3 == meta.blake3).then(|| file.clone())
+    }
+
+    /// One signal's folds of a tier whose buckets begin from `from` to `to`. Hours and days are
+    /// read whole and kept, for whoever asks for one signal's asks for others' too.
+    pub(crate) fn folds(
+        &self,
+        meta: &Arc<SegmentMeta>,
+        tier: Tier,
+        signal: SignalId,
+        (from, to): (i64, i64),
+    ) -> Result<Vec<(i64, Fold)>, SegmentError> {
+        let file = self.open(meta)?;
+        let count: u64 = file.tiers().of(tier).iter().map(|span| span.rows).sum();
+        if tier == Tier::Minute || count > FOLDS_CACHED_MAX as u64 / 4 {
+            return file.folds(tier, signal, (from, to));
+        }
+        let Some(span) = file.fold_span(tier, signal) else { return Ok(Vec::new()) };
+        let all = self.tier(&file, tier)?;
+        let mine = all.get(span.first as usize..(span.first + span.rows) as usize);
+        let mine = mine.unwrap_or_default();
+        let first = mine.partition_point(|(start, _)| *start < from);
+        let end = mine.partition_point(|(start, _)| *start <= to);
+        Ok(mine.get(first..end).unwrap_or_default().to_vec())
+    }
+
+    fn tier(&self, file: &SegmentFile, tier: Tier) -> Result<Arc<TierFolds>, SegmentError> {
+        let key = (file.meta().blake3.clone(), tier);
+        {
+            let mut cached = self.cached.lock();
+            cached.uses += 1;
+            let now = cached.uses;
+            if let Some((folds, used)) = cached.tiers.get_mut(&key) {
+                *used = now;
+                return Ok(folds.clone());
+            }
+        }
+        let folds: Arc<TierFolds> = file.folds_all(tier)?.into();
+        let mut cached = self.cached.lock();
+        let now = cached.uses;
+        cached.folds += folds.len();
+        if let Some((old, _)) = cached.tiers.insert(key, (folds.clone(), now)) {
+            cached.folds -= old.len();
+        }
+        while cached.folds > FOLDS_CACHED_MAX {
+            let oldest = cached.tiers.iter().min_by_key(|(_, (_, used))| *used);
+            let Some(key) = oldest.map(|(key, _)| key.clone()) else { break };
+            if let Some((old, _)) = cached.tiers.remove(&key) {
+                cached.folds -= old.len();
+            }
+        }
+        Ok(folds)
     }
 
     /// Closes a segment that is no longer part of the manifest.

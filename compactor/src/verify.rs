@@ -12,7 +12,7 @@ use parx_log::{Fault, Manifest, SegmentKind, SegmentMeta, Sequence, SignalId};
 use crate::contents::Contents;
 use crate::lattice;
 use crate::run::strays;
-use crate::{SegmentError, SegmentFile, Span, schema};
+use crate::{Fold, SegmentError, SegmentFile, Span, Tier, schema};
 
 /// What was found in the segments.
 #[derive(Debug, Default)]
@@ -83,7 +83,12 @@ fn check(root: &Path, meta: &Arc<SegmentMeta>, through: Sequence) -> Result<(), 
     if meta.kind == SegmentKind::Samples && order.times != Some(meta.times) {
         return Err(damaged("its times are not those that were published".into()));
     }
-    if order.sequences != Some(meta.sequences) || meta.sequences.1 > through.0 {
+    let told = match meta.kind {
+        SegmentKind::Samples | SegmentKind::Clock => order.sequences == Some(meta.sequences),
+        // Folds do not say which sequences they are of.
+        SegmentKind::Rollups | SegmentKind::Kept => true,
+    };
+    if !told || meta.sequences.1 > through.0 {
         return Err(damaged("its sequences are not those that were published".into()));
     }
     Ok(())
@@ -105,6 +110,12 @@ pub(crate) fn survey(file: &SegmentFile, path: &Path) -> Result<Order, SegmentEr
             }
             if !file.tells(&order.contents) {
                 return Err(damaged("its contents are not those of its rows".into()));
+            }
+        }
+        SegmentKind::Rollups | SegmentKind::Kept => {
+            for tier in Tier::ALL {
+                let folds = file.folds_all(tier)?;
+                order.folds(file, tier, &folds).map_err(&damaged)?;
             }
         }
         SegmentKind::Clock => {
@@ -168,6 +179,34 @@ impl Order {
         self.times = Some(widen(self.times, time));
         self.sequences = Some(widen(self.sequences, sequence));
         self.rows += 1;
+        Ok(())
+    }
+
+    /// The folds of a tier, of which the spans of the file say whose they are.
+    fn folds(
+        &mut self,
+        file: &SegmentFile,
+        tier: Tier,
+        folds: &[(i64, Fold)],
+    ) -> Result<(), String> {
+        let mut rest = folds;
+        for span in file.tiers().of(tier) {
+            let count = usize::try_from(span.rows).unwrap_or(usize::MAX);
+            let Some((mine, others)) = rest.split_at_checked(count) else {
+                return Err(format!("folds of signal {} are missing", span.signal));
+            };
+            rest = others;
+            let starts = mine.iter().map(|(start, _)| *start);
+            let whole = starts.clone().all(|start| tier.start(start) == start);
+            if !whole || !starts.is_sorted_by(|a, b| a < b) {
+                return Err(format!("the folds of signal {} are not in order", span.signal));
+            }
+            let ends = mine.first().zip(mine.last()).map(|(first, last)| (first.0, last.0));
+            if ends != Some((span.from, span.to)) {
+                return Err("its directory is not that of its folds".into());
+            }
+            self.rows += span.rows;
+        }
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use crate::file::Fresh;
 use crate::lattice::{Placed, Search};
 use crate::merge::Merge;
 use crate::read::{SegmentFile, Wanted};
+use crate::rollup::{self, FoldWriter, Folding};
 use crate::schema::{self, KEY_CONTENTS, KEY_DIRECTORY};
 use crate::{SegmentError, Span, directory};
 
@@ -47,7 +48,7 @@ impl Name {
 }
 
 /// `2026-11-25`, or the number of the day where the calendar ends.
-fn day_word(day: i64) -> String {
+pub(crate) fn day_word(day: i64) -> String {
     let start = Timestamp::from_micros(day.saturating_mul(86_400_000_000)).to_string();
     match start.split_once('T') {
         Some((date, _)) => date.to_owned(),
@@ -67,10 +68,27 @@ struct SampleWriter {
     contents: Vec<Contents>,
     sequences: (u64, u64),
     rows: u64,
+    rollup: Option<Rollup>,
+}
+
+/// The rollups of a file that is being written.
+struct Rollup {
+    writer: FoldWriter,
+    folding: Folding,
 }
 
 impl SampleWriter {
+    /// Begins a file of about `rows` rows. What was merged gets rollups; what comes straight from
+    /// the log is merged soon.
     fn create(root: &Path, name: Name, rows: u64) -> Result<SampleWriter, SegmentError> {
+        let path = (name.level > 0).then(|| rollup::path_of(&name.path)).flatten();
+        let rollup = match path {
+            Some(path) => {
+                let writer = FoldWriter::create(root, path, rows)?;
+                Some(Rollup { writer, folding: Folding::default() })
+            }
+            None => None,
+        };
         let schema = schema::samples_schema();
         let properties = schema::properties(&schema, rows, &[0, 1, 6]);
         let fresh = Fresh::create(root, &name.path)?;
@@ -87,6 +105,7 @@ impl SampleWriter {
             contents: Vec::new(),
             sequences: (u64::MAX, 0),
             rows: 0,
+            rollup,
         })
     }
 
@@ -104,6 +123,7 @@ impl SampleWriter {
         match self.spans.last_mut() {
             Some(span) if span.signal == signal => (span.rows, span.to) = (span.rows + count, *to),
             Some(_) | None => {
+                self.end_signal()?;
                 let span = Span { signal, first: self.rows, rows: count, from: *from, to: *to };
                 self.spans.push(span);
                 self.contents.push(Contents::default());
@@ -123,9 +143,22 @@ impl SampleWriter {
             let (low, high) = self.sequences;
             self.sequences = (low.min(*sequence), high.max(*sequence));
         }
+        if let Some(rollup) = &mut self.rollup {
+            rollup.folding.push(rows, range.clone());
+        }
         self.signals.push((signal, times.len()));
         crate::append_range(&mut self.pending, rows, range);
         if self.pending.len() >= BATCH_ROWS { self.drain() } else { Ok(()) }
+    }
+
+    /// Hands over the folds of the signal that is complete.
+    fn end_signal(&mut self) -> Result<(), SegmentError> {
+        match (&mut self.rollup, self.spans.last()) {
+            (Some(rollup), Some(span)) => {
+                rollup.writer.push(span.signal, rollup.folding.finish().worthy())
+            }
+            (Some(_) | None, _) => Ok(()),
+        }
     }
 
     fn drain(&mut self) -> Result<(), SegmentError> {
@@ -137,7 +170,9 @@ impl SampleWriter {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<SegmentMeta, SegmentError> {
+    /// Publishes the file, and its rollups behind it.
+    fn finish(mut self) -> Result<Vec<SegmentMeta>, SegmentError> {
+        self.end_signal()?;
         self.drain()?;
         let spans = directory::encode(&self.spans);
         self.writer.append_key_value_metadata(KeyValue::new(KEY_DIRECTORY.to_owned(), spans));
@@ -147,7 +182,7 @@ impl SampleWriter {
         let (bytes, blake3) = fresh.publish()?;
         let from = self.spans.iter().map(|span| span.from).min().unwrap_or_default();
         let to = self.spans.iter().map(|span| span.to).max().unwrap_or_default();
-        Ok(SegmentMeta {
+        let meta = SegmentMeta {
             path: self.name.path,
             kind: self.name.kind,
             day: self.name.day,
@@ -157,7 +192,11 @@ impl SampleWriter {
             times: (from, to),
             blake3,
             level: self.name.level,
-        })
+        };
+        let Some(rollup) = self.rollup else { return Ok(vec![meta]) };
+        let of = SegmentMeta { kind: SegmentKind::Rollups, ..meta.clone() };
+        let rollups = rollup.writer.finish(&of, &self.spans)?;
+        Ok(vec![meta, rollups])
     }
 }
 
@@ -192,7 +231,7 @@ pub fn write_tail(root: &Path, tail: &Tail) -> Result<Vec<SegmentMeta>, SegmentE
         }
         for (day, writer) in writers {
             done.insert(day);
-            segments.push(writer.finish()?);
+            segments.extend(writer.finish()?);
         }
         if !deferred {
             break;
@@ -219,19 +258,20 @@ fn cuts(rows: &Rows) -> Vec<(i64, Range<usize>)> {
     cuts
 }
 
-/// Merges samples segments of one day into one file of `level`, with every row of them (C1).
+/// Merges samples segments of one day into one file of `level`, with every row of them (C1), and
+/// its rollups.
 pub fn merge_segments(
     root: &Path,
     files: &[Arc<SegmentFile>],
     level: u32,
-) -> Result<Option<SegmentMeta>, SegmentError> {
+) -> Result<Vec<SegmentMeta>, SegmentError> {
     let metas = || files.iter().map(|file| file.meta());
     let (Some(low), Some(high), Some(day)) = (
         metas().map(|meta| meta.sequences.0).min(),
         metas().map(|meta| meta.sequences.1).max(),
         metas().find_map(|meta| meta.day),
     ) else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let rows = metas().map(|meta| meta.rows).sum();
     let name = Name::samples(day, level, (low, high));
@@ -246,7 +286,31 @@ pub fn merge_segments(
             writer.push(signal, &block, 0..block.len())?;
         }
     }
-    Ok(Some(writer.finish()?))
+    writer.finish()
+}
+
+/// Writes what is left of a samples segment without some signals, and its rollups; nothing if
+/// nothing is left.
+pub(crate) fn without(
+    root: &Path,
+    file: &Arc<SegmentFile>,
+    gone: &BTreeSet<SignalId>,
+) -> Result<Vec<SegmentMeta>, SegmentError> {
+    let meta = file.meta();
+    let left: Vec<&Span> =
+        file.spans().iter().filter(|span| !gone.contains(&span.signal)).collect();
+    let (Some(day), false) = (meta.day, left.is_empty()) else { return Ok(Vec::new()) };
+    let rows = left.iter().map(|span| span.rows).sum();
+    let name = Name::samples(day, meta.level + 1, meta.sequences);
+    let mut writer = SampleWriter::create(root, name, rows)?;
+    for span in left {
+        let source = file.source(span.signal, i64::MIN, i64::MAX, Wanted::ALL);
+        for block in Merge::new(source.into_iter().collect()) {
+            let block = block?;
+            writer.push(span.signal, &block, 0..block.len())?;
+        }
+    }
+    writer.finish()
 }
 
 /// Writes when each sequence was recorded: pairs of sequence and microseconds since 1970.

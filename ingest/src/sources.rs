@@ -153,6 +153,10 @@ impl Clock for LogClock {
     fn now(&self) -> Timestamp {
         self.0.now()
     }
+
+    fn uptime(&self) -> Duration {
+        self.0.uptime()
+    }
 }
 
 struct Manager {
@@ -303,7 +307,10 @@ fn change_concerns_sources(change: &Change) -> bool {
         Change::SourceRetired { .. } | Change::ScanClassDefined(_) => true,
         Change::UserDefined(_) | Change::UserPasswordChanged(_) => false,
         Change::SamplesDeleted { .. } | Change::SamplesRestored { .. } => false,
-        Change::SegmentsCommitted { .. }
+        Change::RetentionDefined(_)
+        | Change::RetentionRetired { .. }
+        | Change::SamplesExpired { .. }
+        | Change::SegmentsCommitted { .. }
         | Change::SegmentsMerged { .. }
         | Change::DataLost { .. } => false,
     }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::{
-    Change, ScanClassDefinition, SegmentKind, SegmentMeta, Sequence, Signal, SignalId,
-    SourceDefinition, Timestamp, UserDefinition,
+    Change, Keep, RetentionDefinition, ScanClassDefinition, SegmentKind, SegmentMeta, Sequence,
+    Signal, SignalId, SourceDefinition, Timestamp, UserDefinition,
 };
 
 /// Everything defined, as of `sequence`.
@@ -23,6 +23,8 @@ pub struct Catalog {
     pub scan_classes: BTreeMap<String, ScanClassDefinition>,
     /// Accounts by name.
     pub users: BTreeMap<String, UserDefinition>,
+    /// How long samples are kept, by path.
+    pub retention: BTreeMap<String, Keep>,
     deletions: Arc<BTreeMap<SignalId, Vec<Deletion>>>,
     /// The live segments and how far they reach.
     pub manifest: Arc<Manifest>,
@@ -102,7 +104,13 @@ impl Catalog {
                 manifest.through = *through;
                 insert_all(manifest, add);
             }
-            Change::SegmentsMerged { add, remove } => {
+            Change::RetentionDefined(rule) => {
+                self.retention.insert(rule.path.clone(), rule.keep);
+            }
+            Change::RetentionRetired { path } => {
+                self.retention.remove(path);
+            }
+            Change::SegmentsMerged { add, remove } | Change::SamplesExpired { add, remove, .. } => {
                 let manifest = Arc::make_mut(&mut self.manifest);
                 for path in remove {
                     manifest.segments.remove(path);
@@ -164,9 +172,26 @@ impl Catalog {
         let sources = self.sources.values();
         changes.extend(sources.map(|source| Change::SourceDefined((**source).clone())));
         changes.extend(self.signals.values().map(|signal| retired(signal)));
+        changes.extend(self.rules().map(Change::RetentionDefined));
         let add = self.manifest.segments.values().map(|segment| (**segment).clone()).collect();
         changes.push(Change::SegmentsCommitted { add, through: self.manifest.through });
         changes
+    }
+
+    /// How long samples are kept, in the order of the paths.
+    pub fn rules(&self) -> impl Iterator<Item = RetentionDefinition> {
+        let rule = |(path, keep): (&String, &Keep)| RetentionDefinition {
+            path: path.clone(),
+            keep: *keep,
+        };
+        self.retention.iter().map(rule)
+    }
+
+    /// How long the samples of a tag are kept: what the longest path says that it is at or below.
+    pub fn keep(&self, tag: &str) -> Keep {
+        let ends = tag.char_indices().rev().filter(|(_, c)| *c == '/').map(|(end, _)| end);
+        let mut paths = std::iter::once(tag.len()).chain(ends).chain([0]);
+        paths.find_map(|end| self.retention.get(tag.get(..end)?)).copied().unwrap_or_default()
     }
 
     /// A signal by its id, retired or not.

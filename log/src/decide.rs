@@ -4,8 +4,8 @@
 //! calls it, so that a decision and its append cannot be parted by another change.
 
 use crate::{
-    Catalog, Change, Deletion, ScanClassDefinition, SegmentMeta, Sequence, Signal,
-    SignalDefinition, SourceDefinition, Timestamp, UserDefinition,
+    Catalog, Change, Deletion, Dropped, RetentionDefinition, ScanClassDefinition, SegmentMeta,
+    Sequence, Signal, SignalDefinition, SourceDefinition, Timestamp, UserDefinition,
 };
 
 /// A wish that becomes changes or is refused.
@@ -57,6 +57,22 @@ pub enum Command {
     RestoreSamples {
         /// The sequence of the deletion.
         deletion: Sequence,
+    },
+    /// Say how long the samples of a path are kept.
+    DefineRetention(RetentionDefinition),
+    /// Take back what was said of a path.
+    RetireRetention {
+        /// The path.
+        path: String,
+    },
+    /// Replace segments by what is left of them once samples and rollups are let go.
+    ExpireSamples {
+        /// Files, already durable.
+        add: Vec<SegmentMeta>,
+        /// Paths of the files that are gone.
+        remove: Vec<String>,
+        /// What was let go.
+        dropped: Vec<Dropped>,
     },
     /// Publish segments that hold every sample through a sequence.
     CommitSegments {
@@ -186,12 +202,22 @@ pub fn decide(catalog: &Catalog, command: Command) -> Result<Vec<Change>, Refusa
             }
             Ok(vec![Change::SegmentsCommitted { add, through }])
         }
+        Command::DefineRetention(rule) => {
+            rule.check()?;
+            let known = catalog.retention.get(&rule.path) == Some(&rule.keep);
+            Ok(if known { vec![] } else { vec![Change::RetentionDefined(rule)] })
+        }
+        Command::RetireRetention { path } => match catalog.retention.contains_key(&path) {
+            true => Ok(vec![Change::RetentionRetired { path }]),
+            false => Err(Refusal::Unknown { what: "retention", name: path }),
+        },
+        Command::ExpireSamples { add, remove, dropped } => {
+            check_published(catalog, &remove)?;
+            Ok(vec![Change::SamplesExpired { add, remove, dropped }])
+        }
         Command::MergeSegments { add, remove } => {
-            let gone = remove.iter().find(|path| !catalog.manifest.segments.contains_key(*path));
-            match gone {
-                Some(path) => Err(Refusal::Unknown { what: "segment", name: path.clone() }),
-                None => Ok(vec![Change::SegmentsMerged { add, remove }]),
-            }
+            check_published(catalog, &remove)?;
+            Ok(vec![Change::SegmentsMerged { add, remove }])
         }
         Command::DeclareLost { segments, reason } => {
             let known = &catalog.manifest.segments;
@@ -202,6 +228,14 @@ pub fn decide(catalog: &Catalog, command: Command) -> Result<Vec<Change>, Refusa
             let segments = segments.into_iter().map(find).collect::<Result<_, _>>()?;
             Ok(vec![Change::DataLost { reason, entries: None, segments }])
         }
+    }
+}
+
+/// Only what is published can be replaced.
+fn check_published(catalog: &Catalog, remove: &[String]) -> Result<(), Refusal> {
+    match remove.iter().find(|path| !catalog.manifest.segments.contains_key(*path)) {
+        Some(path) => Err(Refusal::Unknown { what: "segment", name: path.clone() }),
+        None => Ok(()),
     }
 }
 

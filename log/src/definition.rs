@@ -147,6 +147,10 @@ pub enum SegmentKind {
     Samples,
     /// When each sequence was recorded.
     Clock,
+    /// Folds of the samples of the segment of the same name, by minute, hour and day.
+    Rollups,
+    /// Folds of samples that were let go, by minute, hour and day.
+    Kept,
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Samples, ScanClassDefinition, SegmentMeta, Sequence, Signal, SignalId, SourceDefinition,
-    Timestamp, UserDefinition,
+    RetentionDefinition, Samples, ScanClassDefinition, SegmentMeta, Sequence, Signal, SignalId,
+    SourceDefinition, Timestamp, UserDefinition,
 };
 
 /// A fact with its place in the log.
@@ -31,6 +31,19 @@ pub enum Event {
     Samples(Arc<Samples>),
     /// Something of the configuration or of the store changed.
     Change(Arc<Change>),
+}
+
+/// What was let go of one tier of one day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The day of UTC, counted from 1970-01-01.
+    pub day: i64,
+    /// `raw`, `minute`, `hour` or `day`.
+    pub tier: String,
+    /// Ids of the signals.
+    pub signals: Vec<SignalId>,
+    /// Samples, with all their versions, or folds.
+    pub rows: u64,
 }
 
 /// A change, in the past tense. Kept for ever (L5).
@@ -82,6 +95,22 @@ pub enum Change {
         /// The sequence of the deletion.
         deletion: Sequence,
     },
+    /// How long the samples of a path are kept was said, or said anew.
+    RetentionDefined(RetentionDefinition),
+    /// What was said of a path holds no more.
+    RetentionRetired {
+        /// The path.
+        path: String,
+    },
+    /// Samples and rollups that were older than they are kept were let go.
+    SamplesExpired {
+        /// Files that came: what is left of the removed ones.
+        add: Vec<SegmentMeta>,
+        /// Paths of the files that are gone.
+        remove: Vec<String>,
+        /// What was let go.
+        dropped: Vec<Dropped>,
+    },
     /// Segments were published: they hold every sample through `through`.
     SegmentsCommitted {
         /// Files that came.
@@ -124,6 +153,9 @@ impl Change {
             Change::UserPasswordChanged(_) => "UserPasswordChanged",
             Change::SamplesDeleted { .. } => "SamplesDeleted",
             Change::SamplesRestored { .. } => "SamplesRestored",
+            Change::RetentionDefined(_) => "RetentionDefined",
+            Change::RetentionRetired { .. } => "RetentionRetired",
+            Change::SamplesExpired { .. } => "SamplesExpired",
             Change::SegmentsCommitted { .. } => "SegmentsCommitted",
             Change::SegmentsMerged { .. } => "SegmentsMerged",
             Change::DataLost { .. } => "DataLost",
@@ -141,7 +173,11 @@ impl Change {
             Change::ScanClassDefined(class) => &class.name,
             Change::UserDefined(user) | Change::UserPasswordChanged(user) => &user.name,
             Change::SamplesDeleted { tag, .. } | Change::SamplesRestored { tag, .. } => tag,
-            Change::SegmentsCommitted { .. } | Change::SegmentsMerged { .. } => "segments",
+            Change::RetentionDefined(rule) => &rule.path,
+            Change::RetentionRetired { path } => path,
+            Change::SegmentsCommitted { .. }
+            | Change::SegmentsMerged { .. }
+            | Change::SamplesExpired { .. } => "segments",
             Change::DataLost { .. } => "data",
         }
     }

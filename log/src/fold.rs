@@ -12,7 +12,7 @@ use crate::last::{self, LAST_VALUES, LAST_VALUES_1, LastValues};
 use crate::snapshot::CATALOG;
 use crate::store::{Store, Stored};
 use crate::tail::Tail;
-use crate::{Catalog, Entry, Event, OpenError, Sequence, Timestamp, codec, snapshot};
+use crate::{Catalog, Entry, Event, OpenError, SegmentKind, Sequence, Timestamp, codec, snapshot};
 
 /// Entries that may wait between the two threads.
 const FOUND_MAX: usize = 8;
@@ -92,6 +92,9 @@ impl Fold {
             durable,
             trusting,
         };
+        let clocks = fold.catalog.manifest.of_kind(SegmentKind::Clock);
+        let recorded = clocks.map(|meta| Timestamp::from_micros(meta.times.1)).max();
+        fold.recorded_at = recorded.unwrap_or(Timestamp::MIN);
         fold.changes(store)?;
         fold.entries(store, last_values, now)?;
         fold.reaches(store)?;

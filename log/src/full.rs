@@ -25,7 +25,12 @@ pub(crate) fn with_room(mut requests: Vec<Request>, space: Space) -> Vec<Request
 
 /// Commands that let go of log or files, and so are taken to the last.
 fn makes_room(command: &Command) -> bool {
-    matches!(command, Command::CommitSegments { .. } | Command::MergeSegments { .. })
+    matches!(
+        command,
+        Command::CommitSegments { .. }
+            | Command::MergeSegments { .. }
+            | Command::ExpireSamples { .. }
+    )
 }
 
 fn refuse(request: Request, space: Space) {

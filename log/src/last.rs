@@ -187,6 +187,9 @@ pub(crate) fn touch(last: &LastValues, sequence: Sequence, change: &Change) {
         | Change::ScanClassDefined(_)
         | Change::UserDefined(_)
         | Change::UserPasswordChanged(_)
+        | Change::RetentionDefined(_)
+        | Change::RetentionRetired { .. }
+        | Change::SamplesExpired { .. }
         | Change::SegmentsCommitted { .. }
         | Change::SegmentsMerged { .. }
         | Change::DataLost { .. } => {}

@@ -27,6 +27,7 @@ mod rebuild;
 mod repair;
 mod request;
 mod rescue;
+mod retention;
 mod rows;
 mod salvage;
 mod sample;
@@ -54,7 +55,7 @@ pub use definition::{
     ScanClassDefinition, SegmentKind, SegmentMeta, Signal, SignalDefinition, SourceDefinition,
     UserDefinition,
 };
-pub use event::{Change, Entry, Event};
+pub use event::{Change, Dropped, Entry, Event};
 pub use folder::FOLDER_VERSION;
 pub use guard::{GuardError, TornTail};
 pub use last::{LastValue, LastValues};
@@ -65,6 +66,7 @@ pub use quality::{Quality, Severity};
 pub use rebuild::{LOST_ENTRIES_MAX, REPAIR_AUTHOR};
 pub use repair::{LogRepair, RepairError};
 pub use request::{AppendError, SubmitError, Submitted};
+pub use retention::{Days, Keep, RetentionDefinition};
 pub use rows::Rows;
 pub use sample::{BatchId, Sample, Sequence, SignalId};
 pub use samples::{Run, RunKind, Samples};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast, oneshot};
@@ -228,6 +228,11 @@ impl Log {
     /// The log's clock.
     pub fn now(&self) -> Timestamp {
         self.shared.clock.now()
+    }
+
+    /// How long the log's clock has been running.
+    pub fn uptime(&self) -> Duration {
+        self.shared.clock.uptime()
     }
 
     /// How this log was opened.

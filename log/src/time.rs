@@ -4,8 +4,9 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -93,37 +94,60 @@ impl FromStr for Timestamp {
 pub trait Clock: Send + Sync + 'static {
     /// The present point in time.
     fn now(&self) -> Timestamp;
+
+    /// How long this clock has been running, whatever the time was set to meanwhile.
+    fn uptime(&self) -> Duration;
 }
 
 /// The machine's clock.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemClock;
 
+/// When the process first asked how long it has been running.
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp(Utc::now().timestamp_micros())
+    }
+
+    fn uptime(&self) -> Duration {
+        STARTED.elapsed()
     }
 }
 
 /// A clock that moves only by hand.
 #[derive(Debug)]
-pub struct HandClock(AtomicI64);
+pub struct HandClock {
+    now: AtomicI64,
+    uptime: AtomicU64,
+}
 
 impl HandClock {
     /// A clock that stands at `start`.
     pub fn at(start: Timestamp) -> HandClock {
-        HandClock(AtomicI64::new(start.micros()))
+        HandClock { now: AtomicI64::new(start.micros()), uptime: AtomicU64::new(0) }
     }
 
-    /// Moves the hand forward.
+    /// Lets time go by.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_micros()).unwrap_or(0), Ordering::SeqCst);
+        self.jump(by);
+        self.uptime.fetch_add(u64::try_from(by.as_micros()).unwrap_or(0), Ordering::SeqCst);
+    }
+
+    /// Sets the hand forward, though no time goes by.
+    pub fn jump(&self, by: Duration) {
+        self.now.fetch_add(i64::try_from(by.as_micros()).unwrap_or(0), Ordering::SeqCst);
     }
 }
 
 impl Clock for HandClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        Timestamp(self.now.load(Ordering::SeqCst))
+    }
+
+    fn uptime(&self) -> Duration {
+        Duration::from_micros(self.uptime.load(Ordering::SeqCst))
     }
 }
 

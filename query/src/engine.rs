@@ -168,11 +168,12 @@ fn register_tables(
     let samples = |versions| -> Arc<dyn TableProvider> {
         Arc::new(SamplesTable::new(log.clone(), store.clone(), index.clone(), versions))
     };
-    let tables: [(&str, Arc<dyn TableProvider>); 5] = [
+    let tables: [(&str, Arc<dyn TableProvider>); 6] = [
         ("samples", samples(Versions::Newest)),
         ("samples_history", samples(Versions::All)),
         ("signals", Arc::new(SignalsTable::default())),
         ("sources", Arc::new(SystemTable::sources(log.clone()))),
+        ("retention", Arc::new(SystemTable::retention(log.clone()))),
         ("events", Arc::new(EventsTable::new(log.clone()))),
     ];
     for (name, table) in tables {

@@ -24,6 +24,11 @@ impl Grid {
         (self.border(bucket), self.border(bucket + 1))
     }
 
+    /// The starts of the buckets of some times that are inside, or near.
+    pub(crate) fn starts(&self, times: &[i64]) -> Vec<i64> {
+        times.iter().map(|time| self.bounds(*time).0).collect()
+    }
+
     fn length(&self) -> i128 {
         i128::from(self.to) - i128::from(self.from)
     }

@@ -27,6 +27,7 @@ mod statement;
 mod system;
 mod tables;
 mod thin;
+mod tiers;
 mod versions;
 mod yielding;
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use parx_compactor::{ClockBook, RowBlocks, SegmentStore, Versions, Wanted, segments_of};
+use parx_compactor::{
+    ClockBook, Piece, RowBlocks, SegmentStore, Stand, Tier, Versions, Wanted, segments_of,
+};
 use parx_log::{Rows, SegmentMeta, Signal, SignalId, Snapshot};
 
 use crate::QueryError;
@@ -36,12 +38,37 @@ impl Reading {
         segments_of(&self.snapshot, self.times)
     }
 
+    /// One signal's valid rows by time, or folds of `tier` in their place where these `stand`.
+    pub(crate) fn pieces(&self, signal: SignalId, tier: Option<(Tier, Stand)>) -> PieceBlocks {
+        let Some(tier) = tier.filter(|_| self.versions == Versions::Newest) else {
+            let rows = |rows| Ok(Piece::Rows(rows?));
+            return Box::new(self.blocks(signal).map(rows));
+        };
+        let Reading { store, snapshot, times, wanted, .. } = self;
+        match parx_compactor::pieces(store, snapshot, signal, *times, tier, *wanted) {
+            Ok(pieces) => Box::new(pieces.map(|piece| Ok(piece?))),
+            Err(error) => Box::new(std::iter::once(Err(error.into()))),
+        }
+    }
+
+    /// The times asked for that there can be rows of.
+    pub(crate) fn filled(&self) -> TimeRange {
+        let (mut first, mut last) = (i64::MAX, i64::MIN);
+        for meta in self.segments() {
+            (first, last) = (first.min(meta.times.0), last.max(meta.times.1));
+        }
+        (first.max(self.times.0), last.min(self.times.1))
+    }
+
     /// One signal's rows by time, then by sequence, whatever `backwards` says.
     pub(crate) fn blocks(&self, signal: SignalId) -> RowBlocks {
         let Reading { store, snapshot, times, wanted, versions, .. } = self;
         parx_compactor::blocks(store, snapshot, signal, *times, *wanted, *versions)
     }
 }
+
+/// Rows and folds of one signal, in the order of time.
+pub(crate) type PieceBlocks = Box<dyn Iterator<Item = Result<Piece, QueryError>> + Send>;
 
 /// Reads signals in batches.
 pub(crate) struct Reader {

@@ -1,5 +1,5 @@
-//! The tables `sources` and `events`, and in a file of its own `signals`: what is defined, and what
-//! was changed when by whom.
+//! The tables `sources`, `retention` and `events`, and in a file of its own `signals`: what is
+//! defined, and what was changed when by whom.
 //!
 //! Definitions are those of the query's snapshot. Passwords and what checks them are in no column.
 
@@ -21,7 +21,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::stream;
-use parx_log::{Entry, Event, Log, Sequence, Snapshot};
+use parx_log::{Days, Entry, Event, Keep, Log, Sequence, Snapshot};
 
 mod signals;
 
@@ -49,6 +49,19 @@ impl SystemTable {
             Field::new("settings", DataType::Utf8, false),
         ]);
         SystemTable { log, schema: Arc::new(schema), build: sources }
+    }
+
+    /// How long samples are kept.
+    pub(crate) fn retention(log: Log) -> SystemTable {
+        let days = |name| Field::new(name, DataType::Int64, true);
+        let schema = Schema::new(vec![
+            Field::new("path", DataType::Utf8, false),
+            days("raw_days"),
+            days("minute_days"),
+            days("hour_days"),
+            days("day_days"),
+        ]);
+        SystemTable { log, schema: Arc::new(schema), build: retention }
     }
 }
 
@@ -91,6 +104,20 @@ fn sources(snapshot: &Snapshot) -> Vec<ArrayRef> {
         Arc::new(StringArray::from_iter_values(all().map(|source| &source.driver))),
         Arc::new(all().map(|source| Some(source.enabled)).collect::<BooleanArray>()),
         Arc::new(StringArray::from_iter_values(all().map(|source| source.settings.to_string()))),
+    ]
+}
+
+fn retention(snapshot: &Snapshot) -> Vec<ArrayRef> {
+    let all = || snapshot.catalog.retention.iter();
+    let days = |of: fn(&Keep) -> Days| -> ArrayRef {
+        Arc::new(all().map(|(_, keep)| of(keep).map(i64::from)).collect::<Int64Array>())
+    };
+    vec![
+        Arc::new(StringArray::from_iter_values(all().map(|(path, _)| path))),
+        days(|keep| keep.raw),
+        days(|keep| keep.minute),
+        days(|keep| keep.hour),
+        days(|keep| keep.day),
     ]
 }
 

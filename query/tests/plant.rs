@@ -14,6 +14,7 @@ use parx_query::arrow::array::{ArrayRef, RecordBatch};
 use parx_query::arrow::util::display::{ArrayFormatter, FormatOptions};
 use parx_query::{Engine, Limits, QueryError, Session};
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 
 pub const DAY: i64 = 86_400_000_000;
 pub const START: i64 = 20_000 * DAY;
@@ -24,6 +25,7 @@ pub struct Plant {
     pub engine: Engine,
     pub session: Session,
     pub clock: Arc<HandClock>,
+    compactor: Mutex<Compactor>,
 }
 
 impl Plant {
@@ -39,7 +41,8 @@ impl Plant {
         let store = SegmentStore::new(folder.path());
         let engine = Engine::new(log.clone(), store, Limits::default()).unwrap();
         let session = engine.session("ann");
-        Plant { folder, log, engine, session, clock }
+        let compactor = compactor(&log, folder.path());
+        Plant { folder, log, engine, session, clock, compactor }
     }
 
     pub async fn append(&self, rows: Vec<Sample>) -> u64 {
@@ -47,22 +50,21 @@ impl Plant {
     }
 
     pub async fn compact(&self) {
-        let limits = CompactorLimits { merge_files: 2, ..CompactorLimits::default() };
-        let store = SegmentStore::new(self.folder.path());
-        Compactor::new(self.log.clone(), store, limits).pass(true).await.unwrap();
+        self.compactor.lock().await.pass(true).await.unwrap();
     }
 
     /// Stops, lets go of the folder and starts again over it.
     pub async fn reopen(self) -> Plant {
-        let Plant { folder, log, engine, session, clock } = self;
-        drop((engine, session));
+        let Plant { folder, log, engine, session, clock, compactor: last } = self;
+        drop((engine, session, last));
         // The last handle closes the log, which blocks.
         tokio::task::spawn_blocking(move || drop(log)).await.unwrap();
         let log = open(folder.path(), clock.clone());
         let store = SegmentStore::new(folder.path());
         let engine = Engine::new(log.clone(), store, Limits::default()).unwrap();
         let session = engine.session("ann");
-        Plant { folder, log, engine, session, clock }
+        let compactor = compactor(&log, folder.path());
+        Plant { folder, log, engine, session, clock, compactor }
     }
 
     pub async fn ask(&self, sql: &str) -> Result<Vec<Vec<String>>, QueryError> {
@@ -75,6 +77,11 @@ impl Plant {
         let rows = self.ask(sql).await.unwrap();
         rows.iter().map(|row| row.join(" ")).collect::<Vec<_>>().join("\n")
     }
+}
+
+fn compactor(log: &Log, folder: &Path) -> Mutex<Compactor> {
+    let limits = CompactorLimits { merge_files: 2, ..CompactorLimits::default() };
+    Mutex::new(Compactor::new(log.clone(), SegmentStore::new(folder), limits))
 }
 
 fn open(folder: &Path, clock: Arc<HandClock>) -> Log {

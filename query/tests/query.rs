@@ -8,6 +8,8 @@
 mod model;
 mod operators;
 mod plant;
+mod retention;
+mod rollups;
 
 use std::collections::BTreeMap;
 

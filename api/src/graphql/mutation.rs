@@ -13,6 +13,7 @@ use crate::auth::Identity;
 use crate::graphql::GraphqlContext;
 use crate::graphql::changes::{SampleInput, SignalInput, SourceInput, refused};
 use crate::graphql::query::{secrets, signal_of};
+use crate::graphql::retention::{Retention, RetentionInput, rules};
 use crate::graphql::scalars::{Int64, Time};
 use crate::graphql::types::{ScanClass, Signal, Source};
 
@@ -142,6 +143,23 @@ impl Mutation {
     async fn restore_samples(&self, ctx: &Context<'_>, deletion: Int64) -> Result<Int64> {
         let deletion = Sequence(deletion.0.max(0).cast_unsigned());
         submitted(ctx, Command::RestoreSamples { deletion }).await.map(Int64::from)
+    }
+
+    /// Says how long the samples of a path are kept; in place of what was said of that path. What is older goes
+    /// within ten minutes and does not come back. Answers with all rules.
+    async fn set_retention(
+        &self,
+        ctx: &Context<'_>,
+        rule: RetentionInput,
+    ) -> Result<Vec<Retention>> {
+        let catalog = submit(ctx, Command::DefineRetention(rule.into())).await?;
+        Ok(rules(&catalog))
+    }
+
+    /// Takes back what was said of a path. Answers with all rules that are left.
+    async fn remove_retention(&self, ctx: &Context<'_>, path: String) -> Result<Vec<Retention>> {
+        let catalog = submit(ctx, Command::RetireRetention { path }).await?;
+        Ok(rules(&catalog))
     }
 
     /// Sets a new password for the account that asks.

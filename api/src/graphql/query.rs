@@ -7,6 +7,7 @@ use parx_query::AsOf;
 use crate::auth::Identity;
 use crate::graphql::GraphqlContext;
 use crate::graphql::changes::refused;
+use crate::graphql::retention::{Retention, rules};
 use crate::graphql::scalars::{Int64, Time};
 use crate::graphql::types::{Change, Pen, ScanClass, Server, Signal, Source, Trend, User, finite};
 
@@ -126,6 +127,11 @@ impl Query {
             phase_ms: class.phase_ms,
         });
         Ok(classes.collect())
+    }
+
+    /// How long samples are kept, by path.
+    async fn retention(&self, ctx: &Context<'_>) -> Result<Vec<Retention>> {
+        Ok(rules(&context(ctx)?.log.catalog()))
     }
 
     /// The history of some signals, thinned to what `width` pixels can show: of each pixel's samples the

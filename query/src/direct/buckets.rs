@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use futures::{Stream, TryStreamExt};
-use parx_compactor::{Fold, Taking};
+use parx_compactor::{Fold, Piece, Stand, Taking, Tier};
 use parx_log::{Rows, SignalId, Snapshot, Timestamp};
 
 use crate::grid::{Grid, reach};
 use crate::spread::{Asker, spread};
+use crate::tiers::{stand, tier_within};
 use crate::{Engine, ErrorKind, QueryError};
 
 /// Into how many buckets a time can be cut.
@@ -52,16 +53,26 @@ impl Engine {
         }
         let reading = self.before(snapshot, from, to);
         let grid = Grid::new(from.micros(), to.micros(), count);
+        let tier = tier_within(&|times| Some(grid.starts(times)), reading.filled());
+        let tier = tier.map(|tier| (tier, stands(grid, tier)));
         let fold = move |signal, asker: &Asker| {
             let mut folder = Folder::new(grid, taking);
-            for block in reading.blocks(signal) {
+            for piece in reading.pieces(signal, tier.clone()) {
                 asker.check()?;
-                folder.push(&block?);
+                match piece? {
+                    Piece::Rows(rows) => folder.push(&rows),
+                    Piece::Folds(folds) => folder.join(&folds),
+                }
             }
             Ok(folder.finish())
         };
         Ok(spread(signals, self.width(), fold))
     }
+}
+
+/// Folds that no border of the grid cuts stand for their rows.
+fn stands(grid: Grid, tier: Tier) -> Stand {
+    Arc::new(move |folds| stand(&|times| Some(grid.starts(times)), folds, tier, |_| true))
 }
 
 /// Folds rows that come in the order of time into buckets.
@@ -91,6 +102,19 @@ impl Folder {
             let next = reach(&rows.times, row, *end).max(row + 1);
             fold.take(rows, row..next, self.taking);
             row = next;
+        }
+    }
+
+    /// Takes the folds of the next rows.
+    fn join(&mut self, folds: &[(i64, Fold)]) {
+        for (time, part) in folds {
+            if self.current.is_none_or(|(_, end, _)| *time >= end) {
+                self.flush();
+                let (start, end) = self.grid.bounds(*time);
+                self.current = Some((start, end, Fold::default()));
+            }
+            let Some((_, _, fold)) = self.current.as_mut() else { return };
+            *fold = fold.join(part);
         }
     }
 

@@ -37,12 +37,7 @@ impl Group {
         part.take(rows, range.clone(), Taking { judged: false, weighted });
         self.fold = self.fold.join(&part);
         if part.values == part.good {
-            if let (Some(first), Some(last)) = (part.first, part.last) {
-                self.low = Some(lower(self.low, part.min));
-                self.high = Some(higher(self.high, part.max));
-                self.first_number.get_or_insert(first.number);
-                self.last_number = Some(last.number);
-            }
+            self.ends(&part);
             return;
         }
         for number in range.filter_map(|row| number(rows, row)) {
@@ -53,6 +48,32 @@ impl Group {
             if !number.is_finite() {
                 self.odd = Some(self.odd.unwrap_or(0.0) + number);
             }
+        }
+    }
+
+    /// True if a fold of rows, which counts only what is usable, tells all that a group does.
+    pub(crate) fn is_told_by(fold: &Fold) -> bool {
+        fold.values == fold.good
+    }
+
+    /// Takes the fold of the next rows of the signal.
+    pub(crate) fn join(&mut self, part: &Fold) {
+        let Some((begin, end)) = part.begin.zip(part.end) else { return };
+        if self.fold.rows == 0 {
+            self.first = begin.number;
+        }
+        self.last = end.number;
+        self.fold = self.fold.join(part);
+        self.ends(part);
+    }
+
+    /// Takes extremes and ends of rows whose numbers are all usable.
+    fn ends(&mut self, part: &Fold) {
+        if let (Some(first), Some(last)) = (part.first, part.last) {
+            self.low = Some(lower(self.low, part.min));
+            self.high = Some(higher(self.high, part.max));
+            self.first_number.get_or_insert(first.number);
+            self.last_number = Some(last.number);
         }
     }
 

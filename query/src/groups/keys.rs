@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMicrosecondArray,
 };
-use datafusion::arrow::compute::{cast, partition};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::sort_properties::SortProperties;
@@ -94,6 +94,14 @@ fn goes_on(expr: &Arc<dyn PhysicalExpr>) -> bool {
     matches!(found, SortProperties::Ordered(options) if !options.descending)
 }
 
+/// What an expression gives for some times.
+fn marks(expr: &Arc<dyn PhysicalExpr>, times: &[i64]) -> Result<Vec<i64>, QueryError> {
+    let array = TimestampMicrosecondArray::from(times.to_vec()).with_timezone("UTC");
+    let batch = RecordBatch::try_new(schema(), vec![Arc::new(array)])?;
+    let marks = cast(&expr.evaluate(&batch)?.into_array(times.len())?, &DataType::Int64)?;
+    Ok(marks.as_primitive::<Int64Type>().values().to_vec())
+}
+
 impl Bucket {
     /// The rows of a block by their buckets, each named by its time, in the unit of its type.
     pub(crate) fn cut(&self, rows: &Rows) -> Result<Vec<(i64, Range<usize>)>, QueryError> {
@@ -110,16 +118,24 @@ impl Bucket {
                 Ok(cuts)
             }
             Bucket::Other(expr, _) => {
-                let times = TimestampMicrosecondArray::from(rows.times.clone());
-                let times = Arc::new(times.with_timezone("UTC"));
-                let batch = RecordBatch::try_new(schema(), vec![times])?;
-                let marks = expr.evaluate(&batch)?.into_array(rows.len())?;
-                let ranges = partition(std::slice::from_ref(&marks))?.ranges();
-                let marks = cast(&marks, &DataType::Int64)?;
-                let marks = marks.as_primitive::<Int64Type>().values();
-                let mark = |range: Range<usize>| Some((*marks.get(range.start)?, range));
-                Ok(ranges.into_iter().filter_map(mark).collect())
+                let marks = marks(expr, &rows.times)?;
+                let mut cuts: Vec<(i64, Range<usize>)> = Vec::new();
+                for (row, mark) in marks.into_iter().enumerate() {
+                    match cuts.last_mut() {
+                        Some((of, range)) if *of == mark => range.end = row + 1,
+                        Some(_) | None => cuts.push((mark, row..row + 1)),
+                    }
+                }
+                Ok(cuts)
             }
+        }
+    }
+
+    /// What names the buckets of some times.
+    pub(crate) fn marks(&self, times: &[i64]) -> Result<Vec<i64>, QueryError> {
+        match self {
+            Bucket::Own(buckets) => Ok(times.iter().map(|time| buckets.start(*time)).collect()),
+            Bucket::Other(expr, _) => marks(expr, times),
         }
     }
 

@@ -9,7 +9,7 @@ use datafusion::arrow::array::{
     ArrayRef, Int32Array, RecordBatch, RecordBatchOptions, StringArray,
 };
 use datafusion::arrow::datatypes::SchemaRef;
-use parx_compactor::RowBlocks;
+use parx_compactor::{Fold, Piece, Stand, Tier};
 use parx_log::{Rows, Signal};
 
 use super::filter::Filter;
@@ -17,8 +17,9 @@ use super::group::Group;
 use super::keys::{Bucket, Key};
 use super::told::Told;
 use crate::QueryError;
-use crate::reader::Reading;
+use crate::reader::{PieceBlocks, Reading};
 use crate::spread::Asker;
+use crate::tiers::{stand, tier_within};
 
 /// Groups of a batch, about.
 const BATCH_GROUPS: usize = 8192;
@@ -43,6 +44,21 @@ impl Asked {
             Key::Bucket(bucket) => Some(bucket),
             Key::Signal | Key::SignalId => None,
         })
+    }
+
+    /// The tier whose folds can stand for rows, and which of them do: the rule of one group's
+    /// bucket, and that each number of the rows is usable.
+    pub(crate) fn tier(&self) -> Option<(Tier, Stand)> {
+        if !self.filter.predicates.is_empty() {
+            return None;
+        }
+        let bucket = self.bucket().cloned();
+        let marks = move |times: &[i64]| match &bucket {
+            Some(bucket) => bucket.marks(times).ok(),
+            None => Some(vec![0; times.len()]),
+        };
+        let tier = tier_within(&marks, self.reading.filled())?;
+        Some((tier, Arc::new(move |folds| stand(&marks, folds, tier, Group::is_told_by))))
     }
 
     /// True if it matters how long values hold.
@@ -87,10 +103,15 @@ impl Asked {
         asker: &Asker,
     ) -> Result<Option<Group>, QueryError> {
         let mut group = Group::default();
-        for block in self.reading.blocks(signal.id) {
+        for piece in self.reading.pieces(signal.id, self.tier()) {
             asker.check()?;
-            let rows = self.filter.pass(signal, block?)?;
-            group.push(&rows, 0..rows.len(), self.is_weighted());
+            match piece? {
+                Piece::Rows(rows) => {
+                    let rows = self.filter.pass(signal, rows)?;
+                    group.push(&rows, 0..rows.len(), self.is_weighted());
+                }
+                Piece::Folds(folds) => folds.iter().for_each(|(_, fold)| group.join(fold)),
+            }
         }
         Ok((group.fold.rows > 0).then_some(group))
     }
@@ -101,7 +122,8 @@ pub(crate) struct GroupReader {
     asked: Arc<Asked>,
     asker: Asker,
     signals: VecDeque<Arc<Signal>>,
-    current: Option<(Arc<Signal>, RowBlocks)>,
+    tier: Option<(Tier, Stand)>,
+    current: Option<(Arc<Signal>, PieceBlocks)>,
     open: Option<Named>,
     done: Vec<Named>,
 }
@@ -109,21 +131,26 @@ pub(crate) struct GroupReader {
 impl GroupReader {
     pub(crate) fn new(asked: Arc<Asked>, signals: &[Arc<Signal>], asker: Asker) -> GroupReader {
         let signals = signals.iter().cloned().collect();
-        GroupReader { asked, asker, signals, current: None, open: None, done: Vec::new() }
+        let tier = asked.tier();
+        GroupReader { asked, asker, signals, tier, current: None, open: None, done: Vec::new() }
     }
 
     /// The next batch; nothing at the end.
     pub(crate) fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
         while self.done.len() < BATCH_GROUPS {
-            let Some((signal, blocks)) = self.current.as_mut() else {
+            let Some((signal, pieces)) = self.current.as_mut() else {
                 let Some(signal) = self.signals.pop_front() else { break };
-                let blocks = self.asked.reading.blocks(signal.id);
-                self.current = Some((signal, blocks));
+                let pieces = self.asked.reading.pieces(signal.id, self.tier.clone());
+                self.current = Some((signal, pieces));
                 continue;
             };
             self.asker.check()?;
-            match blocks.next().transpose()? {
-                Some(rows) => {
+            match pieces.next().transpose()? {
+                Some(Piece::Folds(folds)) => {
+                    let signal = signal.clone();
+                    self.join(&signal, &folds)?;
+                }
+                Some(Piece::Rows(rows)) => {
                     let signal = signal.clone();
                     let rows = self.asked.filter.pass(&signal, rows)?;
                     self.push(&signal, &rows)?;
@@ -146,12 +173,29 @@ impl GroupReader {
         };
         let weighted = self.asked.is_weighted();
         for (time, range) in cuts {
-            if self.open.as_ref().is_some_and(|(_, open, _)| *open != time) {
-                self.done.extend(self.open.take());
-            }
-            let fresh = || (signal.clone(), time, Group::default());
-            self.open.get_or_insert_with(fresh).2.push(rows, range, weighted);
+            self.group(signal, time).push(rows, range, weighted);
         }
         Ok(())
+    }
+
+    fn join(&mut self, signal: &Arc<Signal>, folds: &[(i64, Fold)]) -> Result<(), QueryError> {
+        let starts: Vec<i64> = folds.iter().map(|(start, _)| *start).collect();
+        let marks = match self.asked.bucket() {
+            Some(bucket) => bucket.marks(&starts)?,
+            None => vec![0; starts.len()],
+        };
+        for (time, (_, fold)) in marks.into_iter().zip(folds) {
+            self.group(signal, time).join(fold);
+        }
+        Ok(())
+    }
+
+    /// The group of a bucket, which ends the one before.
+    fn group(&mut self, signal: &Arc<Signal>, time: i64) -> &mut Group {
+        if self.open.as_ref().is_some_and(|(_, open, _)| *open != time) {
+            self.done.extend(self.open.take());
+        }
+        let fresh = || (signal.clone(), time, Group::default());
+        &mut self.open.get_or_insert_with(fresh).2
     }
 }

@@ -99,6 +99,10 @@ impl DisplayAs for GroupScan {
         let segments = self.asked.reading.segments().count();
         write!(f, "GroupScan: signals={signals}, segments={segments}")?;
         write!(f, ", tails={}", self.asked.reading.snapshot.tails.len())?;
+        match self.asked.tier() {
+            Some((tier, _)) => write!(f, ", folds={tier:?}")?,
+            None => write!(f, ", folds=none")?,
+        }
         write!(f, ", by={:?}, told={:?}", self.asked.keys, self.asked.told)?;
         match self.asked.filter.predicates.as_slice() {
             [] => Ok(()),
