@@ -23,6 +23,8 @@ PIXELS = 20_000
 # Rows that are taken from a cursor at a time.
 ROWS = 50_000
 
+# The number of a row of a segment, as the segments' page says.
+NUMBER = "coalesce(value, (base + steps * step) / divisor, (base + steps * step)::FLOAT, value_int)"
 
 def over_postgres(server, table):
     """psycopg with binary rows."""
@@ -110,8 +112,8 @@ def from_segments(data, tags):
     with duckdb.connect() as connection:
         connection.register("ids", ids)
         rows = connection.sql(
-            "SELECT coalesce(ids.tag, 'id ' || signal_id) AS tag, time, value, value_int, "
-            f"value_text, sequence FROM read_parquet({segments}) "
+            "SELECT coalesce(ids.tag, 'id ' || signal_id) AS tag, time, "
+            f"{NUMBER} AS value, value_int, value_text, sequence FROM read_parquet({segments}) "
             "LEFT JOIN ids ON ids.id = signal_id"
         ).to_arrow_table()
     return len(segments), rows
