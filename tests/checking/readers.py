@@ -26,6 +26,7 @@ ROWS = 50_000
 # The number of a row of a segment, as the segments' page says.
 NUMBER = "coalesce(value, (base + steps * step) / divisor, (base + steps * step)::FLOAT, value_int)"
 
+
 def over_postgres(server, table):
     """psycopg with binary rows."""
     parts = []
