@@ -82,7 +82,7 @@ async fn psql_and_drivers_find_the_tables_and_their_columns() {
     let folder = tempfile::TempDir::new().unwrap();
     let session = session(folder.path());
     let table = [
-        (LIST_TABLES, 5),
+        (LIST_TABLES, 6),
         (FIND_TABLE, 1),
         (COLUMNS, 10),
         (TYPES, 4),
@@ -90,7 +90,7 @@ async fn psql_and_drivers_find_the_tables_and_their_columns() {
         (
             "SELECT quote_ident(table_name) FROM information_schema.tables \
           WHERE table_type = 'BASE TABLE' AND table_schema = 'public'",
-            5,
+            6,
         ),
     ];
     let mut wrong = Vec::new();
