@@ -83,7 +83,7 @@ impl Base {
             ask(again.path(), false).unwrap()
         });
         let names = files(closed.path());
-        for kind in ["rollups/", "/K0-"] {
+        for kind in ["rollups/", "/K"] {
             assert!(names.iter().any(|name| name.contains(kind)), "no {kind}: {names:#?}");
         }
         assert!(answers.iter().all(|answers| !answers.folds.is_empty()), "nothing is folded");
