@@ -9,6 +9,9 @@ PYTHON := target/venv/bin/python
 export PARX_PYTHON := $(abspath $(PYTHON))
 # Peers in Python come from the tests' own environment.
 CARGO_TEST := PATH="$(abspath target/venv/bin):$$PATH" cargo test
+# The suites of `make chaos`, each with the binary that it torments.
+CHAOS := $(PYTHON) -B tests
+PARX := --parx target/debug/parx
 # Debian's package manager, as root or through sudo.
 APT := $(shell [ "$$(id -u)" = 0 ] && echo "apt-get" || echo "sudo apt-get")
 # What the tests need of Debian: the command that shows it is there, and its package.
@@ -37,15 +40,16 @@ unit: ## Tests of the crates alone; peers that are not installed are skipped
 
 chaos: setup ## Kills, failing and full disks, damage; and faults on purpose that must be found
 	cargo build --bin parx
-	$(PYTHON) tests/checker.py --parx target/debug/parx --rounds 200 --seed 1 --progress
-	! $(PYTHON) tests/checker.py --parx target/debug/parx --rounds 20 --seed 2 --switch ack-before-commit
-	! $(PYTHON) tests/checker.py --parx target/debug/parx --rounds 20 --seed 3 --switch store-batches-again
-	$(PYTHON) -B tests/failing.py --parx target/debug/parx --at 1-300
-	$(PYTHON) -B tests/failing.py --parx target/debug/parx --at 1-300:3 --errno 28
-	! $(PYTHON) -B tests/failing.py --parx target/debug/parx --at 5-60:11 --switch ack-before-commit
-	$(PYTHON) -B tests/full.py --parx target/debug/parx --cycles 20
-	! $(PYTHON) -B tests/full.py --parx target/debug/parx --cycles 2 --unguarded
-	PARX_MUTATIONS=10000 PARX_SEED=4 cargo test --workspace --test mutations -- --nocapture
+	$(CHAOS)/checker.py $(PARX) --rounds 500 --points 1000000 --verify-every 100 --progress
+	$(CHAOS)/checker.py $(PARX) --rounds 20 --seed 2 --switch ack-before-commit --expect lost
+	$(CHAOS)/checker.py $(PARX) --rounds 20 --seed 3 --switch store-batches-again --expect duplicated
+	$(CHAOS)/failing.py $(PARX) --at 1-300
+	$(CHAOS)/failing.py $(PARX) --at 1-300:3 --errno 28
+	$(CHAOS)/failing.py $(PARX) --at 5-60:11 --switch ack-before-commit \
+		--expect "acknowledged and lost"
+	$(CHAOS)/full.py $(PARX) --cycles 20
+	$(CHAOS)/full.py $(PARX) --cycles 2 --unguarded --expect "it did not come that writes are refused"
+	PARX_MUTATIONS=10000 PARX_SEED=4 $(CARGO_TEST) --workspace --test mutations -- --nocapture
 
 bench: release setup ## Figures of this machine beside their goals, with the release build
 	rm -rf target/bench

@@ -34,6 +34,10 @@ fn l2_i3_c1_kills_under_load_lose_and_double_nothing() {
     assert!(content, "{report:#}");
     assert!(count(&report, "acknowledged") > 100, "there was load: {report:#}");
     assert!(count(&report, "sent_again") > 0, "batches were sent again: {report:#}");
+    assert!(count(&report, "corrections") > 0 && count(&report, "deletions") > 0, "{report:#}");
+    for door in ["line protocol", "Flight", "GraphQL"] {
+        assert!(count(&report["through"], door) > 0, "every door was used: {report:#}");
+    }
     assert!(count(&report, "in_segments") > 0, "the log was compacted: {report:#}");
 }
 

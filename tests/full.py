@@ -1,8 +1,9 @@
 """Fills the disk under a real server and frees it, again and again, and holds it to its word.
 
-While the disk is full writes must be refused with a status that says so, reads must go on, and health
-must tell; once there is room writes must go on by themselves. Nothing acknowledged may be lost. The disk is
-a file system in memory, mounted here, or in a namespace of its own where the rights do not reach.
+While the disk is full writes must be refused with a status that says so, reads must go on, and
+health must tell; once there is room writes must go on by themselves. Nothing acknowledged may be
+lost. The disk is a file system in memory, mounted here, or in a namespace of its own where the
+rights do not reach.
 """
 
 import argparse
@@ -131,9 +132,8 @@ def cycle(server, writers, ballast, report):
         raise Failure("it took samples while the disk was full")
     ballast.unlink()
     free = time.monotonic()
-    until(
-        server, "writes go on", lambda: all(w.acknowledged > a for w, a in zip(writers, acknowledged))
-    )
+    beside = list(zip(writers, acknowledged))
+    until(server, "writes go on", lambda: all(w.acknowledged > a for w, a in beside))
     report["longest_to_resume_s"] = max(report["longest_to_resume_s"], time.monotonic() - free)
     time.sleep(0.3)
 
@@ -199,6 +199,7 @@ def main():
     parser.add_argument("--parx", type=Path, required=True, help="the binary")
     parser.add_argument("--cycles", type=int, default=20)
     parser.add_argument("--unguarded", action="store_true", help="keep no space free, on purpose")
+    parser.add_argument("--expect", metavar="WORDS", help="content if this is complained of")
     options = parser.parse_args()
     own_namespace()
     folder = Path(tempfile.mkdtemp(prefix="parx-full-"))
@@ -206,7 +207,11 @@ def main():
         print("a disk cannot be mounted here", file=sys.stderr)
         sys.exit(3)
     report = run(options, folder)
+    subprocess.run(["umount", "--lazy", str(folder)], capture_output=True)
+    folder.rmdir()
     print(json.dumps(report, indent=2))
+    if options.expect:
+        sys.exit(0 if any(options.expect in text for text in report["complaints"]) else 1)
     sys.exit(1 if report["complaints"] else 0)
 
 

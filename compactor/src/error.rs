@@ -26,7 +26,7 @@ pub enum SegmentError {
     },
     /// Written by another version of ParX: read it with that version (L4).
     #[error(
-        "the segment {} has format version '{found}'; this ParX reads {}",
+        "the segment {} has format version '{found}'; this ParX reads up to {}",
         path.display(),
         crate::SEGMENT_VERSION
     )]

@@ -84,6 +84,10 @@ pub struct Fold {
     pub values: u64,
     /// Usable rows.
     pub good: u64,
+    /// Rows that are not bad, whatever they hold.
+    pub fair: u64,
+    /// Rows that are not bad and have a number that is not finite.
+    pub odd: u64,
     /// The lowest usable value; positive infinity if none is usable. Never negative zero.
     pub min: f64,
     /// The highest usable value; negative infinity if none is usable. Never negative zero.
@@ -112,6 +116,8 @@ impl Default for Fold {
             rows: 0,
             values: 0,
             good: 0,
+            fair: 0,
+            odd: 0,
             min: f64::INFINITY,
             max: f64::NEG_INFINITY,
             sum: Total::default(),
@@ -130,6 +136,10 @@ impl Fold {
     /// Takes the next row; its time is later than that of the one before.
     pub fn push(&mut self, time: i64, number: Option<f64>, quality: Quality) {
         self.values += u64::from(number.is_some());
+        if !quality.is_bad() {
+            self.fair += 1;
+            self.odd += u64::from(number.is_some_and(|number| !number.is_finite()));
+        }
         let row = State::new(time, number, quality);
         self.bridge(row);
         self.rows += 1;
@@ -172,6 +182,8 @@ impl Fold {
         joined.rows += later.rows;
         joined.values += later.values;
         joined.good += later.good;
+        joined.fair += later.fair;
+        joined.odd += later.odd;
         joined.min = joined.min.min(later.min);
         joined.max = joined.max.max(later.max);
         joined.sum.join(later.sum);

@@ -13,6 +13,7 @@ mod error;
 mod file;
 mod fold;
 mod history;
+mod lattice;
 mod merge;
 mod pieces;
 mod plan;

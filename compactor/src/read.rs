@@ -21,7 +21,9 @@ use crate::file::Positioned;
 use crate::merge::Source;
 use crate::rollup::{self, Tiers};
 use crate::rows::slice;
-use crate::schema::{self, KEY_CONTENTS, KEY_DIRECTORY, KEY_VERSION, SEGMENT_VERSION, column};
+use crate::schema::{
+    self, KEY_CONTENTS, KEY_DIRECTORY, KEY_VERSION, SEGMENT_VERSION, SEGMENT_VERSION_PLAIN, column,
+};
 use crate::{SegmentError, Span, directory};
 
 /// Rows that are decoded at a time.
@@ -55,6 +57,8 @@ pub struct SegmentFile {
     spans: Vec<Span>,
     /// What the rows of each span are made of.
     contents: Vec<Contents>,
+    /// What they may be made of, where that is not known.
+    any: Contents,
     /// Where each signal's folds are, tier by tier.
     tiers: Tiers,
 }
@@ -89,7 +93,7 @@ impl SegmentFile {
             found.value.clone()
         };
         let version = entry(KEY_VERSION).unwrap_or_default();
-        if version != SEGMENT_VERSION {
+        if ![SEGMENT_VERSION, SEGMENT_VERSION_PLAIN].contains(&version.as_str()) {
             return Err(SegmentError::Version { path, found: version });
         }
         let spans = match meta.kind {
@@ -98,10 +102,11 @@ impl SegmentFile {
                 .ok_or_else(|| SegmentError::damaged(&path, "its signal directory is"))?,
             SegmentKind::Clock => Vec::new(),
         };
+        let any = Contents::any(&version);
         let contents = match entry(KEY_CONTENTS) {
-            Some(text) => contents::decode(&text, spans.len())
+            Some(text) => contents::decode(&text, spans.len(), &version)
                 .ok_or_else(|| SegmentError::damaged(&path, "what its signals hold is"))?,
-            None => vec![Contents::ANY; spans.len()],
+            None => vec![any; spans.len()],
         };
         let tiers = match meta.kind {
             SegmentKind::Rollups | SegmentKind::Kept => rollup::tiers(entry)
@@ -112,7 +117,8 @@ impl SegmentFile {
             let what = format!("it has {} rows; {} were published", facts.num_rows(), meta.rows);
             return Err(SegmentError::damaged(path, what));
         }
-        Ok(SegmentFile { path, meta: meta.clone(), file, metadata, spans, contents, tiers })
+        let meta = meta.clone();
+        Ok(SegmentFile { path, meta, file, metadata, spans, contents, any, tiers })
     }
 
     /// What was published.
@@ -148,14 +154,14 @@ impl SegmentFile {
 
     /// True if what it says of its signals' contents is so, or may be anything.
     pub(crate) fn tells(&self, found: &[Contents]) -> bool {
-        let right = |(told, found): (&Contents, &Contents)| [*found, Contents::ANY].contains(told);
+        let right = |(told, found): (&Contents, &Contents)| [*found, self.any].contains(told);
         self.contents.len() == found.len() && self.contents.iter().zip(found).all(right)
     }
 
     fn contents(&self, signal: SignalId) -> Contents {
         let place = self.spans.binary_search_by_key(&signal, |span| span.signal);
         let known = place.ok().and_then(|place| self.contents.get(place));
-        known.copied().unwrap_or(Contents::ANY)
+        known.copied().unwrap_or(self.any)
     }
 
     /// One signal's rows from `from` to `to`, both included, as a run to merge; nothing if it has

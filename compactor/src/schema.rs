@@ -1,7 +1,7 @@
 //! The columns of a segment, how they are encoded, and rows to columns and back.
 //!
-//! The exact type of a row is in `kind`; `value` repeats every number as a double, so that a reader
-//! from outside needs no other column. Knows no files.
+//! The exact type of a row is in `kind`; a number is a plain double, a whole number or steps on a
+//! lattice, in one of them only. Knows no files.
 
 use std::sync::Arc;
 
@@ -10,8 +10,7 @@ use arrow::array::{
     RecordBatch, StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{
-    DataType, Field, Float64Type, Int8Type, Int64Type, Schema, SchemaRef, TimeUnit,
-    TimestampMicrosecondType,
+    DataType, Field, Int8Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
 };
 use arrow::error::ArrowError;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -20,8 +19,12 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use parx_log::{Rows, RunKind, SignalId};
 
-/// The format version that is written, and the only one that is read (L4).
-pub const SEGMENT_VERSION: &str = "1";
+use crate::lattice::{self, Placed};
+
+/// The format version that is written (L4).
+pub const SEGMENT_VERSION: &str = "2";
+/// The format version before lattices, which is read too.
+pub(crate) const SEGMENT_VERSION_PLAIN: &str = "1";
 
 /// Metadata key of the format version.
 pub(crate) const KEY_VERSION: &str = "parx.segment";
@@ -44,6 +47,8 @@ pub(crate) mod column {
     pub(crate) const QUALITY: usize = 5;
     pub(crate) const SEQUENCE: usize = 6;
     pub(crate) const KIND: usize = 7;
+    /// Steps, base, step and divisor; files of version 1 have none.
+    pub(crate) const LATTICE: [usize; 4] = [8, 9, 10, 11];
 }
 
 pub(crate) fn time_type() -> DataType {
@@ -61,6 +66,10 @@ pub(crate) fn samples_schema() -> SchemaRef {
         Field::new("quality", DataType::Int64, false),
         Field::new("sequence", DataType::Int64, false),
         Field::new("kind", DataType::Int8, false),
+        Field::new("steps", DataType::Int32, true),
+        Field::new("base", DataType::Float64, true),
+        Field::new("step", DataType::Float64, true),
+        Field::new("divisor", DataType::Float64, true),
     ]))
 }
 
@@ -98,14 +107,20 @@ pub(crate) fn properties(schema: &Schema, rows: u64, sorted_by: &[i32]) -> Write
             builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::Page);
         }
         builder = match field.name().as_str() {
-            "signal_id" | "time" | "sequence" | "recorded_at" | "first_time" | "last_time"
-            | "begin_time" | "end_time" | "rows" | "values" | "good" | "good_time" => builder
+            "signal_id" | "time" | "value_int" | "sequence" | "steps" | "recorded_at"
+            | "first_time" | "last_time" | "begin_time" | "end_time" | "rows" | "values"
+            | "good" | "fair" | "odd" | "good_time" => builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
-            "value" | "value_int" | "min" | "max" | "sum" | "first" | "last"
-            | "integral_stepped" | "integral_sloped" => builder
+            // What is on no lattice uses most of its bits.
+            "value" => builder
                 .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path, Encoding::PLAIN),
+                .set_column_encoding(path, Encoding::BYTE_STREAM_SPLIT),
+            "min" | "max" | "sum" | "first" | "last" | "integral_stepped" | "integral_sloped" => {
+                builder
+                    .set_column_dictionary_enabled(path.clone(), false)
+                    .set_column_encoding(path, Encoding::PLAIN)
+            }
             _ => builder.set_column_dictionary_enabled(path, true),
         };
     }
@@ -133,14 +148,20 @@ fn kind_of(code: i8) -> Option<RunKind> {
     })
 }
 
-/// Columns of a segment from rows; `signals` says how many of them belong to which signal.
-pub(crate) fn batch(signals: &[(SignalId, usize)], rows: &Rows) -> Result<RecordBatch, ArrowError> {
+/// Columns of a segment from rows; `signals` says how many of them belong to which signal, `placed`
+/// which of them are on a lattice.
+pub(crate) fn batch(
+    signals: &[(SignalId, usize)],
+    rows: &Rows,
+    placed: &Placed,
+) -> Result<RecordBatch, ArrowError> {
     let ids = signals.iter().flat_map(|(id, n)| std::iter::repeat_n(id.0.cast_signed(), *n));
     let mut value = Float64Builder::with_capacity(rows.len());
     let mut value_int = Int64Builder::with_capacity(rows.len());
     let mut value_text = StringBuilder::new();
-    for (kind, bits) in rows.kinds.iter().zip(&rows.bits) {
-        value.append_option(crate::rows::number(*kind, *bits));
+    for ((kind, bits), steps) in rows.kinds.iter().zip(&rows.bits).zip(placed.steps()) {
+        let plain = || lattice::number(*kind, *bits);
+        value.append_option(if steps.is_none() { plain() } else { None });
         value_int.append_option((*kind == RunKind::Int).then_some(*bits as i64));
         value_text.append_option(match kind {
             RunKind::Text => rows.texts.get(*bits as usize),
@@ -148,7 +169,7 @@ pub(crate) fn batch(signals: &[(SignalId, usize)], rows: &Rows) -> Result<Record
         });
     }
     let sequences = rows.sequences.iter().map(|sequence| sequence.cast_signed());
-    let columns: Vec<ArrayRef> = vec![
+    let mut columns: Vec<ArrayRef> = vec![
         Arc::new(Int32Array::from_iter_values(ids)),
         Arc::new(TimestampMicrosecondArray::from(rows.times.clone()).with_timezone("UTC")),
         Arc::new(value.finish()),
@@ -158,6 +179,7 @@ pub(crate) fn batch(signals: &[(SignalId, usize)], rows: &Rows) -> Result<Record
         Arc::new(Int64Array::from_iter_values(sequences)),
         Arc::new(Int8Array::from_iter_values(rows.kinds.iter().map(|kind| kind_code(*kind)))),
     ];
+    columns.extend(placed.columns());
     RecordBatch::try_new(samples_schema(), columns)
 }
 
@@ -197,14 +219,12 @@ pub(crate) fn rows(batch: &RecordBatch, kind: Option<RunKind>) -> Result<Rows, &
 fn alike(batch: &RecordBatch, kind: RunKind, rows: &mut Rows) -> Result<(), &'static str> {
     rows.bits = match kind {
         RunKind::None => Vec::new(),
-        RunKind::Float => {
-            numbers::<Float64Type>(batch, "value")?.iter().map(|x| x.to_bits()).collect()
-        }
+        RunKind::Float => lattice::numbers(batch)?.into_iter().map(f64::to_bits).collect(),
         RunKind::Int => {
             numbers::<Int64Type>(batch, "value_int")?.iter().map(|x| x.cast_unsigned()).collect()
         }
         RunKind::Bool => {
-            numbers::<Float64Type>(batch, "value")?.iter().map(|x| u64::from(*x != 0.0)).collect()
+            lattice::numbers(batch)?.into_iter().map(|x| u64::from(x != 0.0)).collect()
         }
         RunKind::Text => {
             let texts = batch.column_by_name("value_text").and_then(|c| c.as_string_opt::<i32>());
@@ -221,7 +241,7 @@ fn alike(batch: &RecordBatch, kind: RunKind, rows: &mut Rows) -> Result<(), &'st
 
 fn values(batch: &RecordBatch, rows: &mut Rows) -> Result<(), &'static str> {
     let kinds = numbers::<Int8Type>(batch, "kind")?;
-    let floats = numbers::<Float64Type>(batch, "value")?;
+    let floats = lattice::numbers(batch)?;
     let ints = numbers::<Int64Type>(batch, "value_int")?;
     let texts = batch.column_by_name("value_text").and_then(|c| c.as_string_opt::<i32>());
     let texts = texts.ok_or("value_text is not text")?;

@@ -10,6 +10,7 @@ use arrow::datatypes::Int32Type;
 use parx_log::{Fault, Manifest, SegmentKind, SegmentMeta, Sequence, SignalId};
 
 use crate::contents::Contents;
+use crate::lattice;
 use crate::run::strays;
 use crate::{Fold, SegmentError, SegmentFile, Span, Tier, schema};
 
@@ -149,11 +150,12 @@ impl Order {
         }
         let keys = rows.times.iter().zip(&rows.sequences);
         let what = rows.kinds.iter().zip(&rows.qualities);
-        let all = signals.values().iter().zip(keys.zip(what));
-        for (signal, ((time, sequence), (kind, quality))) in all {
+        let all = signals.values().iter().zip(keys.zip(what)).zip(lattice::on_lattice(batch));
+        for ((signal, ((time, sequence), (kind, quality))), on_lattice) in all {
             self.sample(SignalId(signal.cast_unsigned()), *time, *sequence)?;
             if let Some(contents) = self.contents.last_mut() {
-                *contents = contents.with(slice::from_ref(kind), slice::from_ref(quality));
+                let (kinds, qualities) = (slice::from_ref(kind), slice::from_ref(quality));
+                *contents = contents.with(kinds, qualities, [on_lattice]);
             }
         }
         Ok(())

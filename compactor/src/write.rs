@@ -15,6 +15,7 @@ use parx_log::{Rows, SegmentKind, SegmentMeta, Sequence, SignalId, Tail, Timesta
 
 use crate::contents::{self, Contents};
 use crate::file::Fresh;
+use crate::lattice::{Placed, Search};
 use crate::merge::Merge;
 use crate::read::{SegmentFile, Wanted};
 use crate::rollup::{self, FoldWriter, Folding};
@@ -60,6 +61,8 @@ struct SampleWriter {
     writer: ArrowWriter<Fresh>,
     name: Name,
     pending: Rows,
+    placed: Placed,
+    search: Search,
     signals: Vec<(SignalId, usize)>,
     spans: Vec<Span>,
     contents: Vec<Contents>,
@@ -95,6 +98,8 @@ impl SampleWriter {
             writer,
             name,
             pending: Rows::default(),
+            placed: Placed::default(),
+            search: Search::default(),
             signals: Vec::new(),
             spans: Vec::new(),
             contents: Vec::new(),
@@ -122,12 +127,16 @@ impl SampleWriter {
                 let span = Span { signal, first: self.rows, rows: count, from: *from, to: *to };
                 self.spans.push(span);
                 self.contents.push(Contents::default());
+                self.search = Search::default();
             }
         }
+        let placed = self.placed.steps().len();
+        self.search.place(rows, range.clone(), &mut self.placed);
         if let Some(contents) = self.contents.last_mut() {
             let kinds = rows.kinds.get(range.clone()).unwrap_or_default();
             let qualities = rows.qualities.get(range.clone()).unwrap_or_default();
-            *contents = contents.with(kinds, qualities);
+            let steps = self.placed.steps().get(placed..).unwrap_or_default();
+            *contents = contents.with(kinds, qualities, steps.iter().map(Option::is_some));
         }
         self.rows += count;
         for sequence in rows.sequences.get(range.clone()).unwrap_or_default() {
@@ -153,10 +162,10 @@ impl SampleWriter {
     }
 
     fn drain(&mut self) -> Result<(), SegmentError> {
-        let batch = schema::batch(&self.signals, &self.pending)
+        let batch = schema::batch(&self.signals, &self.pending, &self.placed)
             .map_err(SegmentError::encode(&self.name.path))?;
         self.writer.write(&batch).map_err(SegmentError::encode(&self.name.path))?;
-        self.pending = Rows::default();
+        (self.pending, self.placed) = (Rows::default(), Placed::default());
         self.signals.clear();
         Ok(())
     }

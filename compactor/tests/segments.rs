@@ -13,7 +13,7 @@ use std::time::Duration;
 use parx_compactor::{ClockBook, Compactor, Limits, Merge, SegmentError, SegmentStore, Wanted};
 use parx_log::{
     Command, HandClock, Log, LogOptions, Quality, Rows, Sample, SegmentKind, SignalDefinition,
-    SignalId, Timestamp, Value,
+    SignalId, SystemClock, Timestamp, Value,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -72,6 +72,8 @@ fn value() -> impl Strategy<Value = Option<Value>> {
         Just(Some(Value::Float(f64::from_bits(0x7FF8_0000_0000_BEEF)))),
         any::<i64>().prop_map(|x| Some(Value::Int(x))),
         any::<bool>().prop_map(|x| Some(Value::Bool(x))),
+        any::<i16>().prop_map(|x| Some(Value::Float(f64::from(x) / 10.0))),
+        any::<u8>().prop_map(|x| Some(Value::Float(f64::from(f32::from(x) * 0.1)))),
         "[a-zé]{0,5}".prop_map(|x| Some(Value::Text(x.into()))),
     ]
 }
@@ -206,6 +208,37 @@ async fn a_window_of_a_large_segment_is_what_a_filter_of_all_rows_gives() {
 }
 
 #[tokio::test]
+async fn c2_what_a_converter_counted_takes_fewer_bytes_and_no_other_bits() {
+    let bytes = async |number: fn(i64) -> f64| {
+        let folder = TempDir::new().unwrap();
+        let log = open(folder.path());
+        define(&log, 1).await;
+        let mut samples = rows(1, 20_000);
+        for (sample, n) in samples.iter_mut().zip(0..) {
+            sample.value = Some(Value::Float(number(n * 7919 % 4096)));
+        }
+        log.append("t".into(), None, samples.clone()).await.unwrap();
+        let store = SegmentStore::new(folder.path());
+        Compactor::new(log.clone(), store.clone(), Limits::default()).pass(true).await.unwrap();
+        let found = read(&log, &store, 1, i64::MIN, i64::MAX);
+        let found = found.into_iter().map(|row| row.4);
+        let written = samples.into_iter().map(|sample| match sample.value {
+            Some(Value::Float(x)) => format!("float {:016x}", x.to_bits()),
+            other => format!("{other:?}"),
+        });
+        assert!(found.eq(written), "C2");
+        let manifest = log.catalog().manifest.clone();
+        manifest.of_kind(SegmentKind::Samples).map(|meta| meta.bytes).sum::<u64>()
+    };
+    let noise = bytes(|n| (n as f64).sin()).await;
+    let volts = |n| f64::from((n as f64 * (10.0 / 4095.0)) as f32);
+    for number in [volts, |n| n as f64 / 100.0, |n| -20.0 + n as f64 * (120.0 / 4095.0)] {
+        let counts = bytes(number).await;
+        assert!(counts * 2 < noise, "{counts} of {noise} bytes");
+    }
+}
+
+#[tokio::test]
 async fn the_recorded_time_of_a_row_is_found_by_its_sequence() {
     let folder = TempDir::new().unwrap();
     let (log, store) = compacted(folder.path()).await;
@@ -293,12 +326,58 @@ async fn l4_another_format_version_is_refused() {
     let mut bytes = std::fs::read(&path).unwrap();
     let key = b"parx.segment";
     let place = bytes.windows(key.len()).position(|window| window == key).unwrap();
-    let version = bytes[place..].iter().position(|byte| *byte == b'1').unwrap();
-    bytes[place + version] = b'2';
+    let version = bytes[place..].iter().position(|byte| *byte == b'2').unwrap();
+    bytes[place + version] = b'9';
     meta.blake3 = blake3::hash(&bytes).to_hex().to_string();
     std::fs::write(&path, bytes).unwrap();
     let error = SegmentStore::new(store.root()).open(&Arc::new(meta)).unwrap_err();
     assert!(matches!(error, SegmentError::Version { .. }), "L4: {error}");
+}
+
+#[tokio::test]
+async fn l4_segments_that_older_versions_wrote_are_read_and_merged() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
+    for version in ["v1", "v2", "v3"] {
+        let folder = TempDir::new().unwrap();
+        copy(&golden.join(version), folder.path());
+        let log = Log::open(LogOptions::new(folder.path()), Arc::new(SystemClock)).unwrap();
+        let store = SegmentStore::new(folder.path());
+        let limits = Limits { merge_files: 2, ..Limits::default() };
+        let texts = |from: usize| (from..=5).map(|n| format!("{:?}", Some(text(n))));
+        let check = || {
+            let values = |signal| read(&log, &store, signal, i64::MIN, i64::MAX);
+            let floats = (1..=5).map(|n| format!("float {:016x}", (f64::from(n) + 0.5).to_bits()));
+            assert!(values(1).into_iter().map(|row| row.4).eq(floats), "L4: {version}");
+            let whole = (1..=5).map(|n| format!("{:?}", Some(Value::Int(n))));
+            let found = values(2).into_iter().map(|row| row.4);
+            assert!(found.clone().eq(whole.take(found.len())), "L4: {version}");
+            let found = values(3).into_iter().map(|row| row.4);
+            assert!(found.clone().eq(texts(1).take(found.len())), "L4: {version}");
+        };
+        check();
+        Compactor::new(log.clone(), store.clone(), limits).pass(true).await.unwrap();
+        check();
+        let manifest = log.catalog().manifest.clone();
+        let levels = manifest.of_kind(SegmentKind::Samples).map(|meta| meta.level);
+        assert!(levels.eq([1]), "L4: {version} was merged with what came later");
+        let report = parx_compactor::verify_segments(store.root(), &manifest, &mut |_| {});
+        assert!(report.faults.is_empty(), "L4: {:?}", report.faults);
+    }
+}
+
+fn text(number: usize) -> Value {
+    Value::Text(format!("x{number}").into())
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match from.is_dir() {
+            true => copy(&from, &to),
+            false => drop(std::fs::copy(&from, &to).unwrap()),
+        }
+    }
 }
 
 #[tokio::test]

@@ -57,6 +57,11 @@ async fn l4_a_folder_of_version_2_is_read() {
     reads("v2").await;
 }
 
+#[tokio::test]
+async fn l4_a_folder_with_segments_of_version_2_is_read() {
+    reads("v3").await;
+}
+
 /// Reads a golden folder and goes on with it. Every one holds three writes in segments and two in
 /// the log.
 async fn reads(version: &str) {

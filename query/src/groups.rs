@@ -5,6 +5,7 @@
 //! aggregates that `told` knows, and puts `scan` in its place. Every other plan stays as it is, and
 //! the answer is the same either way, but for the rounding of sums (Q2).
 
+mod enough;
 mod filter;
 mod group;
 mod keys;

@@ -10,7 +10,8 @@ use crate::prune::TimeRange;
 
 /// Folds that are looked at before a tier is taken.
 const PROBES: i64 = 64;
-/// Out of so many folds one may be cut by a border; its rows are read instead.
+/// Out of so many hours or days one may be cut by a border; its rows are read instead. Of minutes
+/// none may: the rows of one lie in a page that holds most of the hour around it.
 const CUT_MIN: usize = 4;
 
 /// The marks of some times; nothing where there are none.
@@ -27,7 +28,10 @@ pub(crate) fn tier_within(marks: Marks<'_>, (from, to): TimeRange) -> Option<Tie
         let starts: Vec<i64> = starts.collect();
         let Some(whole) = whole(marks, &starts, *tier) else { return false };
         let cut = whole.iter().filter(|whole| !**whole).count();
-        cut * CUT_MIN <= starts.len()
+        match tier {
+            Tier::Minute => cut == 0,
+            Tier::Hour | Tier::Day => cut * CUT_MIN <= starts.len(),
+        }
     })
 }
 
@@ -74,6 +78,7 @@ mod tests {
         assert_eq!(tier(60 * MINUTE, 30 * MINUTE, year), Some(Tier::Minute));
         assert_eq!(tier(5 * MINUTE, 0, year), Some(Tier::Minute));
         assert_eq!(tier(MINUTE / 2, 0, year), None);
+        assert_eq!(tier(60 * MINUTE, 7, year), None, "all hours and some minutes are cut");
         assert_eq!(tier(3 * DAY, 7, year), Some(Tier::Hour), "days would be cut too often");
         assert_eq!(tier(9 * DAY, 7, year), Some(Tier::Day));
         let nothing = |_: &[i64]| None;

@@ -245,7 +245,7 @@ async fn what_clients_of_postgres_ask_first_is_answered() {
         (
             "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' \
           ORDER BY 1",
-            "events\nsamples\nsamples_history\nsignals\nsources",
+            "events\nretention\nsamples\nsamples_history\nsignals\nsources",
         ),
         (
             "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n \

@@ -98,6 +98,17 @@ const BUCKETS: [&str; 9] = [
     "date_trunc('hour', time AT TIME ZONE 'Asia/Kolkata')",
 ];
 
+/// What folds tell of rows that are not bad, also where some are.
+const EASY: &str = "count(*), count(value), min(value), max(value), sum(value), \
+    first_value(value ORDER BY time) IGNORE NULLS";
+
+const FILTERS: [&str; 4] = [
+    "WHERE quality < 2147483648",
+    "WHERE status <> 'bad'",
+    "WHERE quality <= 2147483647",
+    "WHERE quality = 0",
+];
+
 const TOLD: &str = "count(*), count(value), min(value), max(value), sum(value), avg(value), \
     min(time), max(time), first_value(value ORDER BY time), last_value(value ORDER BY time), \
     first_value(value ORDER BY time) IGNORE NULLS, last_value(value ORDER BY time) IGNORE NULLS";
@@ -126,10 +137,15 @@ proptest! {
     fn q2_groups_from_rollups_are_those_of_all_rows(history in history()) {
         in_a_runtime(async {
             let plant = plant(&history).await;
-            for bucket in BUCKETS {
-                let rest = "GROUP BY 1, 2 ORDER BY 1, 2";
-                let [own, general] = both(&plant, &format!("signal, {bucket},"), TOLD, rest).await;
-                assert_eq!(own, general, "Q2: {bucket}");
+            for (place, bucket) in BUCKETS.into_iter().enumerate() {
+                for filter in ["", FILTERS[place % FILTERS.len()]] {
+                    let rest = format!("{filter} GROUP BY 1, 2 ORDER BY 1, 2");
+                    let keys = format!("signal, {bucket},");
+                    for told in [TOLD, EASY] {
+                        let [own, general] = both(&plant, &keys, told, &rest).await;
+                        assert_eq!(own, general, "Q2: {bucket} {rest} {told}");
+                    }
+                }
             }
             let [own, general] =
                 both(&plant, "signal,", TOLD, "GROUP BY signal ORDER BY signal").await;
@@ -209,6 +225,9 @@ async fn closed_days_have_rollups_and_plans_say_when_they_are_used() {
         assert!(plan.contains(tier), "{key}: {plan}");
         let filtered = sql.replace("GROUP BY", "WHERE quality = 0 GROUP BY");
         let plan = plant.one(&filtered).await;
-        assert!(plan.contains("folds=none"), "a filter needs rows: {plan}");
+        assert!(plan.contains("folds=none"), "this filter needs rows: {plan}");
+        let fair = sql.replace("GROUP BY", "WHERE quality < 2147483648 GROUP BY");
+        let plan = plant.one(&fair).await;
+        assert!(plan.contains(tier), "folds tell what is not bad: {plan}");
     }
 }

@@ -1,1 +1,1 @@
-"""The parts of the checker: server, writers, verdict. See checker.py."""
+"""The parts of the checker: server, writers, nemesis, readers, truth. See checker.py."""

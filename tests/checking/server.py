@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 
 import psycopg
 
@@ -54,14 +55,19 @@ class Server:
         self.process = None
         self.doors = {}
         self.starts = 0
+        self.kills = 0
 
-    def start(self):
-        """Starts it and waits for its doors."""
+    def launch(self):
+        """Starts it; its doors are not open yet."""
         with self.trace.open("ab") as trace:
             self.process = subprocess.Popen(
                 self.command, stdout=subprocess.PIPE, stderr=trace, env=self.environment, text=True
             )
         self.starts += 1
+
+    def start(self):
+        """Starts it and waits for its doors."""
+        self.launch()
         guard = threading.Timer(START_MAX, self.process.kill)
         guard.start()
         try:
@@ -86,10 +92,21 @@ class Server:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+        self.kills += 1
+
+    def pause(self, seconds):
+        """Lets it stand still, and go on."""
+        self.process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self):
         """Ends it as a person would."""
         self.process.send_signal(signal.SIGTERM)
+        self.ended()
+
+    def ended(self):
+        """Waits for the end after SIGTERM."""
         code = self.process.wait(timeout=START_MAX)
         self.process.stdout.close()
         if code != 0:
@@ -108,10 +125,10 @@ class Server:
             host=host, port=port, user=USER, password=PASSWORD, dbname="parx", autocommit=True
         )
 
-    def graphql(self, query):
+    def graphql(self, query, **variables):
         """Asks its GraphQL door."""
         connection = http.client.HTTPConnection(self.doors["http"], timeout=REQUEST_MAX)
-        body = json.dumps({"query": query})
+        body = json.dumps({"query": query, "variables": variables})
         headers = {"Content-Type": "application/json", "Authorization": BASIC}
         connection.request("POST", "/graphql", body, headers)
         answer = json.loads(connection.getresponse().read())

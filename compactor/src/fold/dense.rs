@@ -38,6 +38,7 @@ pub(super) fn fold(
         rows: count,
         values: count,
         good: count,
+        fair: count,
         min,
         max,
         sum,

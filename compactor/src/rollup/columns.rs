@@ -16,7 +16,7 @@ use crate::schema::{numbers, time_type};
 use crate::{Fold, Point, State, Tier, Total};
 
 /// Columns of a rollup file.
-pub(super) const COLUMNS: usize = 18;
+pub(super) const COLUMNS: usize = 20;
 
 /// The schema of a rollup file.
 pub(super) fn schema() -> SchemaRef {
@@ -30,6 +30,8 @@ pub(super) fn schema() -> SchemaRef {
         count("rows"),
         count("values"),
         count("good"),
+        count("fair"),
+        count("odd"),
         number("min"),
         number("max"),
         number("sum"),
@@ -71,6 +73,8 @@ pub(super) fn batch(tier: Tier, folds: &[Stored]) -> Result<RecordBatch, ArrowEr
         count(|fold| fold.rows),
         count(|fold| fold.values),
         count(|fold| fold.good),
+        count(|fold| fold.fair),
+        count(|fold| fold.odd),
         number(|fold| fold.min),
         number(|fold| fold.max),
         number(|fold| fold.sum.value()),
@@ -97,6 +101,7 @@ pub(super) fn folds(batch: &RecordBatch) -> Result<Vec<(i64, Fold)>, &'static st
     let starts = numbers::<TimestampMicrosecondType>(batch, "time")?;
     let (rows, values) = (counts(batch, "rows")?, counts(batch, "values")?);
     let (good, good_times) = (counts(batch, "good")?, counts(batch, "good_time")?);
+    let (fair, odd) = (counts(batch, "fair")?, counts(batch, "odd")?);
     let (min, max) = (Numbers::new(batch, "min")?, Numbers::new(batch, "max")?);
     let (sum, first) = (Numbers::new(batch, "sum")?, Numbers::new(batch, "first")?);
     let (last, stepped) = (Numbers::new(batch, "last")?, Numbers::new(batch, "integral_stepped")?);
@@ -119,6 +124,8 @@ pub(super) fn folds(batch: &RecordBatch) -> Result<Vec<(i64, Fold)>, &'static st
             rows: at(rows, row).cast_unsigned(),
             values: at(values, row).cast_unsigned(),
             good: at(good, row).cast_unsigned(),
+            fair: at(fair, row).cast_unsigned(),
+            odd: at(odd, row).cast_unsigned(),
             min: min.at(row).unwrap_or(f64::INFINITY),
             max: max.at(row).unwrap_or(f64::NEG_INFINITY),
             sum: total(&sum),

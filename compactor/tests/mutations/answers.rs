@@ -1,13 +1,16 @@
 //! Everything that a data folder answers: definitions, changes, every version of every sample, when
-//! it was recorded, last values, and whether a batch that is sent again is known.
+//! it was recorded, what samples come to, last values, and whether a batch sent again is known.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use parx_compactor::{ClockBook, SegmentStore, Versions, Wanted, blocks};
+use parx_compactor::{
+    ClockBook, Piece, SegmentStore, Stand, Tier, Versions, Wanted, blocks, pieces,
+};
 use parx_log::{BatchId, Change, Event, Log, Sample, Sequence, SignalId, Timestamp, Value};
 
-use crate::base::{START, close, open};
+use crate::base::{DAY, START, close, open};
 
 /// What a folder answers, line by line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub(crate) struct Answers {
     changes: Vec<String>,
     /// Each with the time at which it was recorded, if that is known.
     rows: Vec<(String, Option<i64>)>,
+    /// What the samples come to, bucket by bucket, as rollups have it.
+    pub(crate) folds: Vec<String>,
     last: Vec<String>,
     batches: Vec<String>,
 }
@@ -25,11 +30,12 @@ impl Answers {
     /// The first thing that is not as in `other`.
     pub(crate) fn differs(&self, other: &Answers) -> String {
         let rows = |answers: &Answers| answers.rows.iter().map(|row| format!("{row:?}")).collect();
-        let pairs: [(&str, Vec<String>, Vec<String>); 6] = [
+        let pairs: [(&str, Vec<String>, Vec<String>); 7] = [
             ("catalog", self.catalog.clone(), other.catalog.clone()),
             ("segments", self.segments.clone(), other.segments.clone()),
             ("changes", self.changes.clone(), other.changes.clone()),
             ("rows", rows(self), rows(other)),
+            ("folds", self.folds.clone(), other.folds.clone()),
             ("last values", self.last.clone(), other.last.clone()),
             ("batches", self.batches.clone(), other.batches.clone()),
         ];
@@ -89,6 +95,7 @@ async fn all(log: &Log, folder: &Path) -> Result<Answers, String> {
         }
     }
     rows(log, folder, &mut answers)?;
+    folds(log, folder, &mut answers)?;
     for last in log.last_values().all() {
         answers.last.push(format!("{last:?}"));
     }
@@ -121,6 +128,23 @@ fn rows(log: &Log, folder: &Path, answers: &mut Answers) -> Result<(), String> {
         let newest = blocks(&store, &snapshot, id, times, wanted, Versions::Newest);
         let count: usize = newest.map(|block| block.map_or(0, |rows| rows.len())).sum();
         answers.last.push(format!("{signal}: {count} valid"));
+    }
+    Ok(())
+}
+
+fn folds(log: &Log, folder: &Path, answers: &mut Answers) -> Result<(), String> {
+    let (store, snapshot) = (SegmentStore::new(folder), log.snapshot());
+    for (signal, tier) in (1..=4).flat_map(|signal| Tier::ALL.map(|tier| (signal, tier))) {
+        let (id, times) = (SignalId(signal), (START, START + 3 * DAY));
+        let stand: Stand = Arc::new(|folds| vec![true; folds.len()]);
+        let found = pieces(&store, &snapshot, id, times, (tier, stand), Wanted::ALL);
+        for piece in found.map_err(text)? {
+            if let Piece::Folds(folds) = piece.map_err(text)? {
+                answers
+                    .folds
+                    .extend(folds.iter().map(|fold| format!("{signal} {tier:?} {fold:?}")));
+            }
+        }
     }
     Ok(())
 }

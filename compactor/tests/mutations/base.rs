@@ -1,5 +1,6 @@
 //! The folder that is damaged: every kind of file, changes of most kinds, samples in segments of
-//! two days, in a sealed epoch and in the open one. Once closed, once as a kill leaves it.
+//! two days, in a sealed epoch and in the open one, rollups of them, and folds of a signal whose
+//! rows were let go. Once closed, once as a kill leaves it.
 
 use std::fs;
 use std::path::Path;
@@ -8,15 +9,15 @@ use std::time::Duration;
 
 use parx_compactor::{Compactor, Limits, SegmentStore};
 use parx_log::{
-    BatchId, Command, HandClock, Log, LogOptions, Quality, Sample, ScanClassDefinition,
-    SignalDefinition, SignalId, SourceDefinition, Timestamp, Value, ValueType,
+    BatchId, Command, HandClock, Keep, Log, LogOptions, Quality, RetentionDefinition, Sample,
+    ScanClassDefinition, SignalDefinition, SignalId, SourceDefinition, Timestamp, Value, ValueType,
 };
 use tempfile::TempDir;
 
 use crate::answers::{Answers, ask};
 use crate::chance::Chance;
 
-const DAY: i64 = 86_400_000_000;
+pub(crate) const DAY: i64 = 86_400_000_000;
 pub(crate) const START: i64 = 20_000 * DAY;
 /// Longer than the watermark is behind.
 const SETTLED: Duration = Duration::from_millis(400);
@@ -49,6 +50,10 @@ impl Base {
                 write(&log, round).await;
                 compact(&log).await;
             }
+            let keep = Keep { raw: Some(4), ..Keep::default() };
+            let rule = RetentionDefinition { path: "plant/bool".into(), keep };
+            log.submit("somebody".into(), Command::DefineRetention(rule)).await.unwrap();
+            compact(&log).await;
             close(log).await;
             let log = open(folder, false).unwrap();
             let retire = Command::RetireSignal { tag: "plant/text".into() };
@@ -77,6 +82,11 @@ impl Base {
             copy(folder.path(), again.path());
             ask(again.path(), false).unwrap()
         });
+        let names = files(closed.path());
+        for kind in ["rollups/", "/K"] {
+            assert!(names.iter().any(|name| name.contains(kind)), "no {kind}: {names:#?}");
+        }
+        assert!(answers.iter().all(|answers| !answers.folds.is_empty()), "nothing is folded");
         Base { closed, killed, old, answers }
     }
 

@@ -21,6 +21,8 @@ fn kind(path: &str) -> &'static str {
         () if path.contains("/keyspaces/") => "list of tables",
         () if ends("log/version") => "the store's version",
         () if path.starts_with("segments/") => "segment",
+        () if path.contains("/K") => "kept folds",
+        () if path.starts_with("rollups/") => "rollups",
         () if path.starts_with("clock/") => "clock",
         () if ends("watermark") => "watermark",
         () if ends("VERSION") => "version",

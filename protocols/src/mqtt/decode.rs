@@ -119,6 +119,7 @@ mod tests {
             ("a:$.s", payload, Some(Text("run".into())), good),
             ("a:$.l[1].x", payload, Some(Int(2)), good),
             ("a:$.l[1]", payload, Some(Text(r#"{"x":2}"#.into())), good),
+            ("a:$.t", r#"{"t":1991347676466223.0}"#, Some(Float(1_991_347_676_466_223.0)), good),
             ("a:$.t", big, Some(Float(18_446_744_073_709_551_615.0)), good),
             ("a:$", "42", Some(Int(42)), good),
             ("a:$.z", payload, None, Quality::BAD),

@@ -5,6 +5,8 @@ use std::ops::Range;
 use parx_compactor::{Fold, Taking};
 use parx_log::{Quality, Rows, Value};
 
+use super::enough::Asks;
+
 /// The rows of one signal in one bucket so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Group {
@@ -51,13 +53,16 @@ impl Group {
         }
     }
 
-    /// True if a fold of rows, which counts only what is usable, tells all that a group does.
-    pub(crate) fn is_told_by(fold: &Fold) -> bool {
-        fold.values == fold.good
-    }
-
-    /// Takes the fold of the next rows of the signal.
-    pub(crate) fn join(&mut self, part: &Fold) {
+    /// Takes the fold of the next rows of the signal, or of those of them that are not bad.
+    pub(crate) fn join(&mut self, part: &Fold, asks: Asks) {
+        let part = match asks {
+            Asks::All | Asks::Some => *part,
+            Asks::Fair => Fold { rows: part.fair, values: part.good + part.odd, ..*part },
+        };
+        let part = &part;
+        if part.rows == 0 {
+            return;
+        }
         let Some((begin, end)) = part.begin.zip(part.end) else { return };
         if self.fold.rows == 0 {
             self.first = begin.number;

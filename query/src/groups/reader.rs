@@ -12,6 +12,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use parx_compactor::{Fold, Piece, Stand, Tier};
 use parx_log::{Rows, Signal};
 
+use super::enough::Asks;
 use super::filter::Filter;
 use super::group::Group;
 use super::keys::{Bucket, Key};
@@ -31,6 +32,8 @@ pub(crate) struct Asked {
     pub(crate) keys: Vec<Key>,
     pub(crate) told: Vec<Told>,
     pub(crate) filter: Filter,
+    /// Which rows pass the filter.
+    pub(crate) asks: Asks,
     pub(crate) schema: SchemaRef,
 }
 
@@ -46,10 +49,11 @@ impl Asked {
         })
     }
 
-    /// The tier whose folds can stand for rows, and which of them do: the rule of one group's
-    /// bucket, and that each number of the rows is usable.
+    /// The tier whose folds can stand for rows, and which of them do: no border cuts them, and they
+    /// tell what is asked.
     pub(crate) fn tier(&self) -> Option<(Tier, Stand)> {
-        if !self.filter.predicates.is_empty() {
+        let (asks, told) = (self.asks, self.told.clone());
+        if asks == Asks::Some {
             return None;
         }
         let bucket = self.bucket().cloned();
@@ -58,7 +62,10 @@ impl Asked {
             None => Some(vec![0; times.len()]),
         };
         let tier = tier_within(&marks, self.reading.filled())?;
-        Some((tier, Arc::new(move |folds| stand(&marks, folds, tier, Group::is_told_by))))
+        Some((
+            tier,
+            Arc::new(move |folds| stand(&marks, folds, tier, |fold| asks.are_told(&told, fold))),
+        ))
     }
 
     /// True if it matters how long values hold.
@@ -110,7 +117,9 @@ impl Asked {
                     let rows = self.filter.pass(signal, rows)?;
                     group.push(&rows, 0..rows.len(), self.is_weighted());
                 }
-                Piece::Folds(folds) => folds.iter().for_each(|(_, fold)| group.join(fold)),
+                Piece::Folds(folds) => {
+                    folds.iter().for_each(|(_, fold)| group.join(fold, self.asks));
+                }
             }
         }
         Ok((group.fold.rows > 0).then_some(group))
@@ -185,7 +194,8 @@ impl GroupReader {
             None => vec![0; starts.len()],
         };
         for (time, (_, fold)) in marks.into_iter().zip(folds) {
-            self.group(signal, time).join(fold);
+            let asks = self.asked.asks;
+            self.group(signal, time).join(fold, asks);
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use parx_compactor::{Versions, Wanted};
 
+use super::enough::Asks;
 use super::filter::{Filter, is_known};
 use super::keys::Key;
 use super::reader::Asked;
@@ -102,7 +103,8 @@ fn grouped(plan: &Arc<dyn ExecutionPlan>, width: usize) -> Option<GroupScan> {
     let reading = Reading { wanted, ..scan.reading().clone() };
     let signals = scan.signals().cloned().collect();
     let schema = top.schema();
-    Some(GroupScan::new(Asked { reading, keys, told, filter, schema }, signals, width))
+    let asks = Asks::of(&filter.predicates, &place);
+    Some(GroupScan::new(Asked { reading, keys, told, filter, asks, schema }, signals, width))
 }
 
 /// True if groups by these keys can tell it of this scan.

@@ -63,7 +63,10 @@ for setting in SETTINGS:
     except duckdb.Error:
         pass
 files = json.loads(sys.stdin.readline())["files"]
-connection.execute(f"CREATE VIEW samples AS SELECT * FROM read_parquet({files})")
+NUMBER = "coalesce(value, (base + steps * step) / divisor, (base + steps * step)::FLOAT, value_int)"
+connection.execute(
+    f"CREATE VIEW samples AS SELECT * REPLACE ({NUMBER} AS value) FROM read_parquet({files})"
+)
 print(json.dumps({"version": duckdb.__version__}), flush=True)
 for line in sys.stdin:
     sql = json.loads(line)["sql"]
