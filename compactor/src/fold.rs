@@ -2,7 +2,7 @@
 //! held.
 //!
 //! Pure. A fold depends on the rows of its stretch alone, so that it can be stored and joined with
-//! the next; what holds over the borders of a bucket is added by `bounded`. The rules:
+//! the next. The rules:
 //!
 //! * A row is *usable* if it has a number that is finite and its quality is not bad. Text, nothing,
 //!   NaN and the infinities are not usable.

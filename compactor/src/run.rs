@@ -152,8 +152,7 @@ impl Compactor {
     /// rules change.
     async fn expire(&mut self) -> Result<(), CompactError> {
         let (now, uptime) = (self.log.now(), self.log.uptime());
-        let ahead = self.trusted;
-        self.trusted = ahead.advance(now, uptime.saturating_sub(self.looked));
+        self.trusted = self.trusted.advance(now, uptime.saturating_sub(self.looked));
         self.looked = uptime;
         let catalog = self.log.catalog();
         let rules = catalog.retention.clone();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use parx_compactor::{Compactor, Limits as CompactorLimits, SegmentStore};
+use parx_compactor::{CompactError, Compactor, Limits as CompactorLimits, SegmentStore};
 use parx_log::{
     Command, HandClock, Log, LogOptions, Quality, Sample, SignalDefinition, SignalId, Timestamp,
     Value,
@@ -50,7 +50,11 @@ impl Plant {
     }
 
     pub async fn compact(&self) {
-        self.compactor.lock().await.pass(true).await.unwrap();
+        self.try_compact().await.unwrap();
+    }
+
+    pub async fn try_compact(&self) -> Result<(), CompactError> {
+        self.compactor.lock().await.pass(true).await
     }
 
     /// Stops, lets go of the folder and starts again over it.

@@ -175,6 +175,26 @@ proptest! {
 }
 
 #[tokio::test]
+async fn l6_damaged_folds_are_refused_and_not_written_anew() {
+    let mut plant = Plant::new(1).await;
+    plant.append(a_day(1, -2)).await;
+    rule(&plant, "", keep(Some(1), Some(9), Some(9), Some(9))).await;
+    go_by(&mut plant, 1).await;
+    let manifest = plant.log.catalog().manifest.clone();
+    let kept = manifest.of_kind(SegmentKind::Kept).next().unwrap().clone();
+    let plant = plant.reopen().await;
+    let path = plant.folder.path().join(&kept.path);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[9] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    rule(&plant, "", keep(Some(1), Some(1), Some(9), Some(9))).await;
+    let error = plant.try_compact().await.unwrap_err().to_string();
+    assert!(error.contains("BLAKE3") && error.contains(&kept.path), "L6: {error}");
+    let now = plant.log.catalog().manifest.clone();
+    assert!(now.segments.contains_key(&kept.path), "L6: nothing takes its place");
+}
+
+#[tokio::test]
 async fn what_is_kept_of_the_past_is_seen_as_of_then() {
     let mut plant = Plant::new(1).await;
     plant.append(a_day(1, -3)).await;
