@@ -87,9 +87,36 @@ async fn samples_go_by_days_and_their_rollups_stay_as_long_as_they_are_kept() {
     plant.compact().await;
     assert_eq!(plant.ask(HOURLY).await.unwrap(), before, "late samples change no kept hour");
 
+    // Also while it waits to go, merged and with rollups of its own.
+    let late = (0..2000).map(|n| row(1, -5 * 86_400 + n * 40 + 7, 2000.0)).collect();
+    plant.append(late).await;
+    plant.compact().await;
+    let manifest = plant.log.catalog().manifest.clone();
+    let day = START / DAY - 5;
+    let of_day = manifest.of_kind(SegmentKind::Rollups).filter(|meta| meta.day == Some(day));
+    assert_eq!(of_day.count(), 1, "there are rollups beside what was kept");
+    assert_eq!(plant.ask(HOURLY).await.unwrap(), before, "late samples change no kept hour");
+
     let plant = plant.reopen().await;
     assert_eq!(plant.ask(HOURLY).await.unwrap(), before, "L3");
     check_files(&plant);
+}
+
+#[tokio::test]
+async fn each_signal_goes_by_its_own_rule() {
+    let mut plant = Plant::new(2).await;
+    for day in -6..0 {
+        plant.append(a_day(1, day).into_iter().chain(a_day(2, day)).collect()).await;
+    }
+    rule(&plant, "plant/line1", keep(Some(4), Some(4), Some(4), Some(4))).await;
+    rule(&plant, "", keep(Some(2), Some(2), Some(2), Some(2))).await;
+    go_by(&mut plant, 1).await;
+    let left = days(&plant).await;
+    let of = |signal: &str| -> Vec<i64> {
+        left.keys().filter(|(tag, _)| tag == signal).map(|(_, day)| *day).collect()
+    };
+    assert_eq!(of("plant/line1/signal1"), [-3, -2, -1], "four days before the present one");
+    assert_eq!(of("plant/line0/signal2"), [-1], "two days");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Everything that a data folder answers: definitions, changes, every version of every sample, when
 //! it was recorded, what samples come to, last values, and whether a batch sent again is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use parx_compactor::{
 };
 use parx_log::{BatchId, Change, Event, Log, Sample, Sequence, SignalId, Timestamp, Value};
 
-use crate::base::{DAY, START, close, open};
+use crate::base::{DAY, START, close, open, was_let_go};
 
 /// What a folder answers, line by line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) struct Answers {
     changes: Vec<String>,
     /// Each with the time at which it was recorded, if that is known.
     rows: Vec<(String, Option<i64>)>,
+    /// Of these, what the rule lets go.
+    going: BTreeSet<String>,
     /// What the samples come to, bucket by bucket, as rollups have it.
     pub(crate) folds: Vec<String>,
     last: Vec<String>,
@@ -54,6 +56,8 @@ impl Answers {
             whole.rows.iter().map(|(k, at)| (k, *at)).collect();
         for (row, at) in &self.rows {
             match all.get(row) {
+                // The change that let it go may be what was lost.
+                None if self.going.contains(row) => {}
                 None => return Err(format!("a row that was never recorded: {row}")),
                 Some(then) if at.is_some() && at != then => {
                     return Err(format!("{row} was not recorded at {at:?}"));
@@ -122,6 +126,9 @@ fn rows(log: &Log, folder: &Path, answers: &mut Answers) -> Result<(), String> {
                 let (time, sequence) = (rows.times[row], rows.sequences[row]);
                 let (quality, value) = (rows.qualities[row], rows.value(row));
                 let line = format!("{signal} {time} {sequence} {quality} {value:?}");
+                if was_let_go(&rows.sample(row, id)) {
+                    answers.going.insert(line.clone());
+                }
                 answers.rows.push((line, at));
             }
         }

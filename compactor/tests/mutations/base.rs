@@ -18,6 +18,8 @@ use crate::answers::{Answers, ask};
 use crate::chance::Chance;
 
 pub(crate) const DAY: i64 = 86_400_000_000;
+/// The signal of which a rule lets go.
+const BOOL: SignalId = SignalId(3);
 pub(crate) const START: i64 = 20_000 * DAY;
 /// Longer than the watermark is behind.
 const SETTLED: Duration = Duration::from_millis(400);
@@ -128,25 +130,34 @@ async fn define(log: &Log) {
     }
 }
 
+/// The sample of a number.
+fn sample(number: i64) -> Sample {
+    let day = if number % 7 == 0 { 0 } else { number % 2 };
+    let value = match number % 4 {
+        0 => Value::Float((number as f64 * 0.37).sin()),
+        1 => Value::Int(number * number),
+        2 => Value::Bool(number % 3 == 0),
+        _ => Value::Text(format!("state {}", number % 5).into()),
+    };
+    Sample {
+        signal: SignalId(1 + (number % 4) as u32),
+        time: Timestamp::from_micros(START + day * DAY + number * 250_000),
+        value: (number % 31 != 0).then_some(value),
+        quality: if number % 31 == 0 { Quality::BAD_NOT_CONNECTED } else { Quality::GOOD },
+    }
+}
+
+/// True for a sample that was recorded as it is and let go by the rule: a repair that has lost the
+/// change that let it go may find it again.
+pub(crate) fn was_let_go(row: &Sample) -> bool {
+    let since = row.time.micros() - START;
+    row.signal == BOOL && (0..DAY).contains(&since) && *row == sample(since / 250_000)
+}
+
 /// Groups of samples of every type over two days, numbered, some of them late.
 async fn write(log: &Log, round: i64) {
     for group in 0..6 {
-        let rows = (0..120).map(|row| {
-            let number = round * 720 + group * 120 + row;
-            let day = if number % 7 == 0 { 0 } else { number % 2 };
-            let value = match number % 4 {
-                0 => Value::Float((number as f64 * 0.37).sin()),
-                1 => Value::Int(number * number),
-                2 => Value::Bool(number % 3 == 0),
-                _ => Value::Text(format!("state {}", number % 5).into()),
-            };
-            Sample {
-                signal: SignalId(1 + (number % 4) as u32),
-                time: Timestamp::from_micros(START + day * DAY + number * 250_000),
-                value: (number % 31 != 0).then_some(value),
-                quality: if number % 31 == 0 { Quality::BAD_NOT_CONNECTED } else { Quality::GOOD },
-            }
-        });
+        let rows = (0..120).map(|row| sample(round * 720 + group * 120 + row));
         // A retired signal takes no more samples.
         let live = |row: &Sample| log.catalog().signal(row.signal).is_some_and(|s| !s.retired);
         let rows = rows.filter(live).collect();
