@@ -101,6 +101,22 @@ impl Series {
         rows.sorted()
     }
 
+    /// The first and the last time of the rows that `read` would give.
+    pub(crate) fn extent(&self, from: i64, to: i64, place: Option<u32>) -> Option<(i64, i64)> {
+        let visible = self.visible(place);
+        if !self.unsorted {
+            let start = self.first_where(visible, |time| time >= from);
+            let end = self.first_where(visible, |time| time > to);
+            let last = end.checked_sub(1).filter(|last| *last >= start)?;
+            return self.times.get(start).zip(self.times.get(last));
+        }
+        let within = self.times.iter().take(visible).filter(|time| (from..=to).contains(time));
+        within.fold(None, |known, time| {
+            let (first, last) = known.unwrap_or((time, time));
+            Some((first.min(time), last.max(time)))
+        })
+    }
+
     /// The first of `rows` rows, sorted by time, whose time is `wanted`; `rows` if there is none.
     fn first_where(&self, rows: usize, wanted: impl Fn(i64) -> bool) -> usize {
         let (mut low, mut high) = (0, rows);

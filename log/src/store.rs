@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use fjall::config::CompressionPolicy;
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, UserValue};
@@ -18,9 +19,14 @@ use crate::{BatchId, Sequence};
 pub(crate) const FIXED: [&str; 4] = ["changes", "batches", "snapshots", "tick"];
 
 /// Above any epoch's size, so that an epoch is never flushed into tables: it is written once.
-const EPOCH_MEMTABLE_BYTES: u64 = 1 << 30;
+const MEMTABLE_BYTES: u64 = 1 << 30;
 /// Most bytes of journals before fjall flushes by itself: several epochs.
 const JOURNAL_BYTES_MAX: u64 = 4 << 30;
+
+/// How often it is looked whether fjall is done with its own writing.
+const SETTLE_EVERY: Duration = Duration::from_millis(1);
+/// How long fjall's own writing may take before the store is taken for stuck.
+const SETTLE_MAX: Duration = Duration::from_secs(120);
 
 /// What one commit writes, all or nothing.
 #[derive(Default)]
@@ -45,13 +51,11 @@ pub(crate) struct Store {
 /// An entry with its links, as it lies in the store.
 pub(crate) type Stored = Result<(Sequence, UserValue), fjall::Error>;
 
+/// Options of every keyspace: none is flushed but where [`Store::drop_epoch`] says so.
 fn plain() -> KeyspaceCreateOptions {
     let none = CompressionPolicy::all(CompressionType::None);
-    KeyspaceCreateOptions::default().data_block_compression_policy(none)
-}
-
-fn epoch_options() -> KeyspaceCreateOptions {
-    plain().max_memtable_size(EPOCH_MEMTABLE_BYTES)
+    let options = KeyspaceCreateOptions::default().data_block_compression_policy(none);
+    options.max_memtable_size(MEMTABLE_BYTES)
 }
 
 fn epoch_name(first: Sequence) -> String {
@@ -75,10 +79,10 @@ impl Store {
         }
         for name in names {
             if let Some(first) = name.strip_prefix("ev-").and_then(|n| n.parse().ok()) {
-                epochs.insert(Sequence(first), database.keyspace(&name, epoch_options)?);
+                epochs.insert(Sequence(first), database.keyspace(&name, plain)?);
             }
         }
-        Ok(Store {
+        let store = Store {
             changes: database.keyspace("changes", plain)?,
             batches: database.keyspace("batches", plain)?,
             snapshots: database.keyspace("snapshots", plain)?,
@@ -86,7 +90,9 @@ impl Store {
             epochs: RwLock::new(epochs),
             head: Mutex::default(),
             database,
-        })
+        };
+        store.settle()?;
+        Ok(store)
     }
 
     /// The first sequences of the epochs, ascending.
@@ -95,12 +101,36 @@ impl Store {
     }
 
     pub(crate) fn create_epoch(&self, first: Sequence) -> Result<(), fjall::Error> {
-        let keyspace = self.database.keyspace(&epoch_name(first), epoch_options)?;
+        let keyspace = self.database.keyspace(&epoch_name(first), plain)?;
         self.epochs.write().insert(first, keyspace);
         Ok(())
     }
 
-    /// Drops an epoch whole, and lets go of the journals that only it has kept.
+    /// True while fjall has memtables to write away.
+    fn flushing(&self) -> bool {
+        let fixed = [&self.changes, &self.batches, &self.snapshots, &self.tick];
+        let flushing = |keyspace: &Keyspace| keyspace.sealed_memtable_count() > 0;
+        fixed.into_iter().any(flushing) || self.epochs.read().values().any(flushing)
+    }
+
+    /// Waits until fjall has written its memtables away. Its worker writes out what the journal's
+    /// buffer holds, without looking whether a commit has just failed on it: the rest of a batch
+    /// that is half on the disk would come behind that half. So no commit may run meanwhile.
+    fn settle(&self) -> Result<(), fjall::Error> {
+        let began = Instant::now();
+        while self.flushing() {
+            self.check()?;
+            if began.elapsed() > SETTLE_MAX {
+                let what = "the store has not written its tables away for 120 seconds";
+                return Err(std::io::Error::new(std::io::ErrorKind::TimedOut, what).into());
+            }
+            std::thread::sleep(SETTLE_EVERY);
+        }
+        Ok(())
+    }
+
+    /// Drops an epoch whole, and lets go of the journals that only it has kept. Nothing of it is
+    /// under way any more when it returns.
     pub(crate) fn drop_epoch(&self, first: Sequence) -> Result<(), fjall::Error> {
         let keyspace = self.epochs.write().remove(&first);
         if let Some(keyspace) = keyspace {
@@ -113,7 +143,7 @@ impl Store {
         for keyspace in [&self.changes, &self.batches, &self.snapshots, &self.tick] {
             keyspace.rotate_memtable()?;
         }
-        Ok(())
+        self.settle()
     }
 
     /// Writes all of `commit` or nothing; with `durable` it returns only after fsync.
@@ -269,4 +299,23 @@ fn stored(item: fjall::Guard) -> Stored {
 
 fn entry_of(item: fjall::Guard) -> Result<(Sequence, Vec<u8>), fjall::Error> {
     stored(item).map(|(sequence, value)| (sequence, value.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_behind_a_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), false).unwrap();
+        for first in (1..50).map(Sequence) {
+            store.create_epoch(first).unwrap();
+            let snapshots = vec![("last", vec![7; 100_000])];
+            store.commit(Commit { snapshots, ..Commit::default() }, true).unwrap();
+            store.drop_epoch(first).unwrap();
+            assert!(!store.flushing(), "after epoch {first}");
+            assert_eq!(store.database.outstanding_flushes(), 0, "after epoch {first}");
+        }
+    }
 }

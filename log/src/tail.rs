@@ -117,6 +117,19 @@ impl Tail {
         shard.get(&signal).map_or_else(Rows::default, read)
     }
 
+    /// The first and the last time of one signal's rows within `from..=to` that came with sequence
+    /// `through` or before.
+    pub fn extent(
+        &self,
+        signal: SignalId,
+        from: i64,
+        to: i64,
+        through: Sequence,
+    ) -> Option<(i64, i64)> {
+        let shard = self.shards.get(signal.0 as usize % SHARDS)?.read();
+        shard.get(&signal)?.extent(from, to, self.place(through))
+    }
+
     /// How many rows of one signal came with sequence `through` or before.
     pub fn count(&self, signal: SignalId, through: Sequence) -> u64 {
         let series = self.shards.get(signal.0 as usize % SHARDS);
@@ -213,6 +226,9 @@ mod tests {
                 .into_iter()
                 .map(|(seq, row)| (row.time.micros(), seq, row.quality.0, told(row.value)))
                 .collect();
+            let ends = all.first().zip(all.last()).map(|(first, last)| (first.0, last.0));
+            let extent = tail.extent(SignalId(signal), from, from + count, Sequence(through));
+            prop_assert_eq!(extent, ends, "Q1");
             prop_assert_eq!(got, all, "Q1");
         }
     }
