@@ -75,6 +75,16 @@ pub struct Taking {
     pub weighted: bool,
 }
 
+/// Value times microseconds of the usable rows alone, from the first of them to the last: as
+/// integrals, but rows that are not usable are passed over as if they were not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Carried {
+    /// The value stays until the next usable row.
+    pub stepped: Total,
+    /// The value goes in a straight line to the next usable row.
+    pub sloped: Total,
+}
+
 /// What rows of one signal come to, each time once, in the order of time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fold {
@@ -102,6 +112,9 @@ pub struct Fold {
     pub integral_stepped: Total,
     /// Value times microseconds from the first row to the last, sloped.
     pub integral_sloped: Total,
+    /// Of the usable rows alone. Unknown in rollups that were written before it was kept, where
+    /// some rows are not usable.
+    pub carried: Option<Carried>,
     /// Microseconds between the first row and the last for which a value is known.
     pub good_time: i64,
     /// The first row of any quality.
@@ -125,6 +138,7 @@ impl Default for Fold {
             last: None,
             integral_stepped: Total::default(),
             integral_sloped: Total::default(),
+            carried: Some(Carried::default()),
             good_time: 0,
             begin: None,
             end: None,
@@ -148,8 +162,10 @@ impl Fold {
             self.min = lower(self.min, number);
             self.max = higher(self.max, number);
             self.sum.add(number);
-            self.first.get_or_insert(Point { time, number });
-            self.last = Some(Point { time, number });
+            let point = Point { time, number };
+            self.carry(point);
+            self.first.get_or_insert(point);
+            self.last = Some(point);
         }
         self.begin.get_or_insert(row);
         self.end = Some(row);
@@ -187,6 +203,14 @@ impl Fold {
         joined.min = joined.min.min(later.min);
         joined.max = joined.max.max(later.max);
         joined.sum.join(later.sum);
+        if let Some(first) = later.first {
+            joined.carry(first);
+        }
+        joined.carried = joined.carried.zip(later.carried).map(|(mut carried, later)| {
+            carried.stepped.join(later.stepped);
+            carried.sloped.join(later.sloped);
+            carried
+        });
         joined.first = self.first.or(later.first);
         joined.last = later.last.or(self.last);
         joined.integral_stepped.join(later.integral_stepped);
@@ -218,6 +242,30 @@ impl Fold {
             Between::Stepped => self.integral_stepped,
             Between::Sloped => self.integral_sloped,
         }
+    }
+
+    /// The fold of the rows that are not bad alone, so far as that is known: their count, extremes
+    /// and sum, and if all of them are usable the rest too.
+    #[must_use]
+    pub fn fair(&self) -> Fold {
+        let mut fair = Fold { rows: self.fair, values: self.good + self.odd, ..*self };
+        if let (Some(first), Some(last), Some(carried)) = (self.first, self.last, self.carried)
+            && self.fair == self.good
+        {
+            fair.begin = Some(State { time: first.time, number: Some(first.number) });
+            fair.end = Some(State { time: last.time, number: Some(last.number) });
+            fair.good_time = last.time.saturating_sub(first.time);
+            (fair.integral_stepped, fair.integral_sloped) = (carried.stepped, carried.sloped);
+        }
+        fair
+    }
+
+    /// Adds the time from the last usable row to the next.
+    fn carry(&mut self, next: Point) {
+        let (Some(last), Some(carried)) = (self.last, self.carried.as_mut()) else { return };
+        let lasts = next.time.saturating_sub(last.time).max(0) as f64;
+        carried.stepped.add(last.number * lasts);
+        carried.sloped.add(middle(last.number, next.number) * lasts);
     }
 
     /// Adds the time from the last row to `next`.

@@ -28,52 +28,119 @@ pub type Stand = Arc<dyn Fn(&[(i64, Fold)]) -> Vec<bool> + Send + Sync>;
 /// Pieces in the order of time.
 pub type Pieces = Box<dyn Iterator<Item = Result<Piece, SegmentError>> + Send>;
 
+/// How the history of any signal is read within some times, both included: in folds of a tier where
+/// rollups can answer, in rows elsewhere.
+#[derive(Clone)]
+pub struct Folded {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: SegmentStore,
+    snapshot: Arc<Snapshot>,
+    times: (i64, i64),
+    tier: Tier,
+    stand: Stand,
+    wanted: Wanted,
+    files: Vec<Files>,
+}
+
+/// A segment or a kept file, and the rollups beside it that may stand for it.
+struct Files {
+    meta: Arc<SegmentMeta>,
+    rollup: Option<Arc<SegmentMeta>>,
+}
+
 /// Folds of one signal in one file.
 struct Source {
     extent: Extent,
     meta: Arc<SegmentMeta>,
 }
 
-/// The history of `signal` from `from` to `to`, both included, in rows and in folds of `tier`.
-/// Where rows were let go, folds of narrower buckets than were kept are missing.
-pub fn pieces(
-    store: &SegmentStore,
-    snapshot: &Arc<Snapshot>,
-    signal: SignalId,
-    (from, to): (i64, i64),
-    (tier, stand): (Tier, Stand),
-    wanted: Wanted,
-) -> Result<Pieces, SegmentError> {
-    if from > to {
-        return Ok(Box::new(std::iter::empty()));
+impl Folded {
+    /// Where rows were let go, folds of narrower buckets than were kept are missing. Folds that do
+    /// not `stand` are read as rows.
+    pub fn new(
+        store: &SegmentStore,
+        snapshot: &Arc<Snapshot>,
+        (from, to): (i64, i64),
+        (tier, stand): (Tier, Stand),
+        wanted: Wanted,
+    ) -> Folded {
+        let manifest = &snapshot.catalog.manifest;
+        let through = snapshot.sequence.0;
+        let inside = |meta: &&Arc<SegmentMeta>| {
+            meta.times.0 <= to && meta.times.1 >= from && meta.sequences.0 <= through
+        };
+        let kept = manifest.of_kind(SegmentKind::Kept).filter(inside);
+        let kept = kept.map(|meta| Files { meta: meta.clone(), rollup: None });
+        let samples = manifest.of_kind(SegmentKind::Samples).filter(inside).map(|meta| {
+            let rollup = rollup::path_of(&meta.path).and_then(|path| manifest.segments.get(&path));
+            let rollup = rollup.filter(|_| meta.sequences.1 <= through).cloned();
+            Files { meta: meta.clone(), rollup }
+        });
+        let files = kept.chain(samples).collect();
+        let (store, snapshot) = (store.clone(), snapshot.clone());
+        let times = (from, to);
+        Folded { shared: Arc::new(Shared { store, snapshot, times, tier, stand, wanted, files }) }
     }
-    let (sources, mut extents) = sources(store, snapshot, signal, (from, to), tier)?;
-    let rows = |from, to| Extent { from, to, held: Held::Rows };
-    for tail in &snapshot.tails {
-        let tail = tail.read(signal, from, to, snapshot.sequence);
-        if let (Some(first), Some(last)) = (tail.times.first(), tail.times.last()) {
-            extents.push(rows(*first, *last));
+
+    /// The history of one signal.
+    pub fn pieces(&self, signal: SignalId) -> Result<Pieces, SegmentError> {
+        let shared = self.shared.clone();
+        let (from, to) = shared.times;
+        if from > to {
+            return Ok(Box::new(std::iter::empty()));
         }
+        let (sources, mut extents) = shared.sources(signal)?;
+        let rows = |(from, to)| Extent { from, to, held: Held::Rows };
+        let tails = shared.snapshot.tails.iter();
+        let sequence = shared.snapshot.sequence;
+        extents.extend(tails.filter_map(|tail| tail.extent(signal, from, to, sequence)).map(rows));
+        let deleted = deletions_in(&shared.snapshot, signal, (from, to));
+        extents.extend(deleted.iter().map(|deletion| rows((deletion.from, deletion.to))));
+        let stretches = stretches(&extents, (from, to), shared.tier).into_iter();
+        let asked = Asked { shared, signal, sources, deleted };
+        Ok(Box::new(stretches.flat_map(move |stretch| match stretch.folded {
+            true => asked.folded(stretch),
+            false => asked.rows((stretch.from, stretch.to)),
+        })))
     }
-    let deleted = deletions_in(snapshot, signal, (from, to));
-    extents.extend(deleted.iter().map(|deletion| rows(deletion.from, deletion.to)));
-    let (store, snapshot) = (store.clone(), snapshot.clone());
-    let asked = Asked { store, snapshot, signal, tier, stand, wanted, sources, deleted };
-    let stretches = stretches(&extents, (from, to), tier).into_iter();
-    Ok(Box::new(stretches.flat_map(move |stretch| match stretch.folded {
-        true => asked.folded(stretch),
-        false => asked.rows((stretch.from, stretch.to)),
-    })))
+}
+
+impl Shared {
+    /// The files with folds of the signal, in the order of time, and the extents of these and of
+    /// segments without folds.
+    fn sources(&self, signal: SignalId) -> Result<(Vec<Source>, Vec<Extent>), SegmentError> {
+        let (mut sources, mut extents) = (Vec::new(), Vec::new());
+        for Files { meta, rollup } in &self.files {
+            let alone = meta.kind == SegmentKind::Kept;
+            let file = self.store.open(rollup.as_ref().unwrap_or(meta))?;
+            let Some(span) = file.span(signal) else { continue };
+            let has_folds = file.fold_span(self.tier, signal).is_some();
+            let held = match (alone, has_folds) {
+                (true, false) => continue,
+                (true, true) => Held::Kept,
+                (false, true) => Held::Folded,
+                (false, false) => Held::Rows,
+            };
+            let extent = Extent { from: span.from, to: span.to, held };
+            extents.push(extent);
+            if has_folds {
+                let meta = rollup.as_ref().unwrap_or(meta).clone();
+                sources.push(Source { extent, meta });
+            }
+        }
+        // What was kept stands before what came late.
+        sources.sort_by_key(|source| (source.extent.held != Held::Kept, source.extent.from));
+        Ok((sources, extents))
+    }
 }
 
 /// What is asked of one signal.
 struct Asked {
-    store: SegmentStore,
-    snapshot: Arc<Snapshot>,
+    shared: Arc<Shared>,
     signal: SignalId,
-    tier: Tier,
-    stand: Stand,
-    wanted: Wanted,
     sources: Vec<Source>,
     deleted: Vec<Deletion>,
 }
@@ -87,9 +154,9 @@ enum Part {
 
 impl Asked {
     fn rows(&self, times: (i64, i64)) -> Pieces {
-        let Asked { store, snapshot, signal, wanted, .. } = self;
+        let Shared { store, snapshot, wanted, .. } = &*self.shared;
         let newest = Versions::Newest;
-        let blocks = history::blocks(store, snapshot, *signal, times, *wanted, newest);
+        let blocks = history::blocks(store, snapshot, self.signal, times, *wanted, newest);
         Box::new(blocks.map(|block| block.map(Piece::Rows)))
     }
 
@@ -114,7 +181,7 @@ impl Asked {
             |start: i64| self.deleted.iter().any(|d| d.from <= start && self.end(start) <= d.to);
         folds.retain(|start, _| !gone(*start));
         let folds = Vec::from_iter(folds);
-        let stands = (self.stand)(&folds).into_iter().chain(std::iter::repeat(false));
+        let stands = (self.shared.stand)(&folds).into_iter().chain(std::iter::repeat(false));
         let mut parts: Vec<Part> = Vec::new();
         for ((start, fold), stands) in folds.into_iter().zip(stands) {
             match (parts.last_mut(), stands || kept.contains(&start)) {
@@ -129,7 +196,7 @@ impl Asked {
 
     /// The last microsecond of the bucket that begins at `start`.
     fn end(&self, start: i64) -> i64 {
-        start.saturating_add(self.tier.micros() - 1)
+        start.saturating_add(self.shared.tier.micros() - 1)
     }
 
     /// The folds of a stretch, those of one bucket joined in the order of their rows; and the
@@ -144,7 +211,8 @@ impl Asked {
             |source: &&Source| source.extent.from <= times.1 && source.extent.to >= times.0;
         for source in self.sources.iter().filter(inside) {
             let alone = source.extent.held == Held::Kept;
-            for (start, fold) in self.store.folds(&source.meta, self.tier, self.signal, times)? {
+            let Shared { store, tier, .. } = &*self.shared;
+            for (start, fold) in store.folds(&source.meta, *tier, self.signal, times)? {
                 if alone {
                     kept.insert(start);
                 } else if kept.contains(&start) {
@@ -156,43 +224,4 @@ impl Asked {
         }
         Ok((folds, kept))
     }
-}
-
-/// The files with folds of the signal, in the order of time, and the extents of these and of
-/// segments without folds.
-fn sources(
-    store: &SegmentStore,
-    snapshot: &Snapshot,
-    signal: SignalId,
-    (from, to): (i64, i64),
-    tier: Tier,
-) -> Result<(Vec<Source>, Vec<Extent>), SegmentError> {
-    let manifest = &snapshot.catalog.manifest;
-    let through = snapshot.sequence.0;
-    let (mut sources, mut extents) = (Vec::new(), Vec::new());
-    let inside = |meta: &&Arc<SegmentMeta>| {
-        meta.times.0 <= to && meta.times.1 >= from && meta.sequences.0 <= through
-    };
-    for meta in manifest.of_kind(SegmentKind::Kept).filter(inside) {
-        let file = store.open(meta)?;
-        if let (Some(span), Some(_)) = (file.span(signal), file.fold_span(tier, signal)) {
-            let extent = Extent { from: span.from, to: span.to, held: Held::Kept };
-            extents.push(extent);
-            sources.push(Source { extent, meta: meta.clone() });
-        }
-    }
-    for meta in manifest.of_kind(SegmentKind::Samples).filter(inside) {
-        let rollup = rollup::path_of(&meta.path).and_then(|path| manifest.segments.get(&path));
-        let rollup = rollup.filter(|_| meta.sequences.1 <= through);
-        let file = store.open(rollup.unwrap_or(meta))?;
-        let Some(span) = file.span(signal) else { continue };
-        let folded = rollup.filter(|_| file.fold_span(tier, signal).is_some());
-        let held = if folded.is_some() { Held::Folded } else { Held::Rows };
-        let extent = Extent { from: span.from, to: span.to, held };
-        extents.push(extent);
-        sources.extend(folded.map(|meta| Source { extent, meta: meta.clone() }));
-    }
-    // What was kept stands before what came late.
-    sources.sort_by_key(|source| (source.extent.held != Held::Kept, source.extent.from));
-    Ok((sources, extents))
 }

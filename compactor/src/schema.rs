@@ -116,11 +116,10 @@ pub(crate) fn properties(schema: &Schema, rows: u64, sorted_by: &[i32]) -> Write
             "value" => builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::BYTE_STREAM_SPLIT),
-            "min" | "max" | "sum" | "first" | "last" | "integral_stepped" | "integral_sloped" => {
-                builder
-                    .set_column_dictionary_enabled(path.clone(), false)
-                    .set_column_encoding(path, Encoding::PLAIN)
-            }
+            "min" | "max" | "sum" | "first" | "last" | "integral_stepped" | "integral_sloped"
+            | "carried_stepped" | "carried_sloped" => builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path, Encoding::PLAIN),
             _ => builder.set_column_dictionary_enabled(path, true),
         };
     }

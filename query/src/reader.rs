@@ -8,7 +8,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use parx_compactor::{
-    ClockBook, Piece, RowBlocks, SegmentStore, Stand, Tier, Versions, Wanted, segments_of,
+    ClockBook, Folded, Piece, RowBlocks, SegmentStore, Stand, Tier, Versions, Wanted, segments_of,
 };
 use parx_log::{Rows, SegmentMeta, Signal, SignalId, Snapshot};
 
@@ -38,17 +38,13 @@ impl Reading {
         segments_of(&self.snapshot, self.times)
     }
 
-    /// One signal's valid rows by time, or folds of `tier` in their place where these `stand`.
-    pub(crate) fn pieces(&self, signal: SignalId, tier: Option<(Tier, Stand)>) -> PieceBlocks {
-        let Some(tier) = tier.filter(|_| self.versions == Versions::Newest) else {
-            let rows = |rows| Ok(Piece::Rows(rows?));
-            return Box::new(self.blocks(signal).map(rows));
-        };
+    /// How signals' valid rows are read by time, and folds of `tier` in their place where these
+    /// stand.
+    pub(crate) fn gather(&self, tier: Option<(Tier, Stand)>) -> Gather {
         let Reading { store, snapshot, times, wanted, .. } = self;
-        match parx_compactor::pieces(store, snapshot, signal, *times, tier, *wanted) {
-            Ok(pieces) => Box::new(pieces.map(|piece| Ok(piece?))),
-            Err(error) => Box::new(std::iter::once(Err(error.into()))),
-        }
+        let tier = tier.filter(|_| self.versions == Versions::Newest);
+        let folded = tier.map(|tier| Folded::new(store, snapshot, *times, tier, *wanted));
+        Gather { reading: self.clone(), folded }
     }
 
     /// The times asked for that there can be rows of.
@@ -69,6 +65,23 @@ impl Reading {
 
 /// Rows and folds of one signal, in the order of time.
 pub(crate) type PieceBlocks = Box<dyn Iterator<Item = Result<Piece, QueryError>> + Send>;
+
+/// How signals are read in rows and folds.
+pub(crate) struct Gather {
+    reading: Reading,
+    folded: Option<Folded>,
+}
+
+impl Gather {
+    /// The pieces of one signal.
+    pub(crate) fn pieces(&self, signal: SignalId) -> PieceBlocks {
+        match self.folded.as_ref().map(|folded| folded.pieces(signal)) {
+            None => Box::new(self.reading.blocks(signal).map(|rows| Ok(Piece::Rows(rows?)))),
+            Some(Ok(pieces)) => Box::new(pieces.map(|piece| Ok(piece?))),
+            Some(Err(error)) => Box::new(std::iter::once(Err(error.into()))),
+        }
+    }
+}
 
 /// Reads signals in batches.
 pub(crate) struct Reader {

@@ -4,7 +4,7 @@
 
 use parx_log::{Quality, RunKind};
 
-use super::{Fold, Point, State, higher, lower, middle};
+use super::{Carried, Fold, Point, State, higher, lower, middle};
 use crate::Total;
 
 /// The fold of rows that are all usable doubles; nothing if they are not. Without `weighted` the
@@ -50,7 +50,9 @@ pub(super) fn fold(
     };
     if weighted {
         fold.good_time = end.saturating_sub(begin);
-        (fold.integral_stepped, fold.integral_sloped) = integrals(times, bits);
+        let (stepped, sloped) = integrals(times, bits);
+        (fold.integral_stepped, fold.integral_sloped) = (stepped, sloped);
+        fold.carried = Some(Carried { stepped, sloped });
     }
     Some(fold)
 }

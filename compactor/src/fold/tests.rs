@@ -107,6 +107,14 @@ fn check_against_the_model(fold: &Fold, rows: &[Row]) {
     assert_eq!(fold.good_time, time);
     assert_eq!(fold.integral_stepped.value(), stepped);
     assert_eq!(fold.integral_sloped.value(), sloped);
+    let (mut stepped_on, mut sloped_on) = (0.0, 0.0);
+    for pair in good.windows(2) {
+        let lasts = (pair[1].time - pair[0].time) as f64;
+        stepped_on += pair[0].number * lasts;
+        sloped_on += (pair[0].number + pair[1].number) / 2.0 * lasts;
+    }
+    let carried = fold.carried.map(|carried| (carried.stepped.value(), carried.sloped.value()));
+    assert_eq!(carried, Some((stepped_on, sloped_on)));
     let state = |row: &Row| State { time: row.0, number: usable(row) };
     assert_eq!((fold.begin, fold.end), (rows.first().map(state), rows.last().map(state)));
     let mean = numbers().sum::<f64>() / good.len() as f64;
@@ -124,6 +132,21 @@ proptest! {
     fn q2_a_fold_is_what_its_rows_come_to(rows in rows(any_kind())) {
         check_against_the_model(&pushed(&rows), &rows);
         check_against_the_model(&pushed_in_columns(&rows), &rows);
+    }
+
+    #[test]
+    fn q2_a_fold_tells_of_the_rows_that_are_not_bad_what_they_come_to(
+        rows in rows((prop::sample::select(&[RunKind::Float, RunKind::Int][..]), any::<bool>())),
+    ) {
+        let rows: Vec<Row> = rows
+            .into_iter()
+            .filter(|row| row.3 >= 0x8000_0000 || usable(row).is_some())
+            .collect();
+        let fair: Vec<Row> = rows.iter().filter(|row| row.3 < 0x8000_0000).copied().collect();
+        prop_assume!(!fair.is_empty());
+        let told = pushed_in_columns(&rows).fair();
+        let expected = pushed(&fair);
+        prop_assert_eq!(told, Fold { fair: told.fair, ..expected });
     }
 
     #[test]

@@ -13,10 +13,7 @@ use arrow::error::ArrowError;
 
 use super::Stored;
 use crate::schema::{numbers, time_type};
-use crate::{Fold, Point, State, Tier, Total};
-
-/// Columns of a rollup file.
-pub(super) const COLUMNS: usize = 20;
+use crate::{Carried, Fold, Point, State, Tier, Total};
 
 /// The schema of a rollup file.
 pub(super) fn schema() -> SchemaRef {
@@ -44,6 +41,8 @@ pub(super) fn schema() -> SchemaRef {
         count("good_time"),
         time("begin_time"),
         time("end_time"),
+        number("carried_stepped"),
+        number("carried_sloped"),
     ]))
 }
 
@@ -63,6 +62,10 @@ pub(super) fn batch(tier: Tier, folds: &[Stored]) -> Result<RecordBatch, ArrowEr
     let time = |of: fn(&Fold) -> Option<i64>| -> ArrayRef {
         let times: TimestampMicrosecondArray = folds.iter().map(|(_, _, fold)| of(fold)).collect();
         Arc::new(times.with_timezone("UTC"))
+    };
+    let carried = |of: fn(Carried) -> Total| -> ArrayRef {
+        let gaps = folds.iter().map(|(_, _, fold)| fold.carried.filter(|_| has_gaps(fold)));
+        Arc::new(gaps.map(|carried| Some(of(carried?).value())).collect::<Float64Array>())
     };
     let starts = folds.iter().map(|(_, start, _)| *start);
     let good_times = folds.iter().map(|(_, _, fold)| fold.good_time);
@@ -87,8 +90,15 @@ pub(super) fn batch(tier: Tier, folds: &[Stored]) -> Result<RecordBatch, ArrowEr
         Arc::new(Int64Array::from_iter_values(good_times)),
         time(|fold| unusable(fold.begin)),
         time(|fold| unusable(fold.end)),
+        carried(|carried| carried.stepped),
+        carried(|carried| carried.sloped),
     ];
     RecordBatch::try_new(schema(), columns)
+}
+
+/// True if what is carried is not what the integrals are.
+fn has_gaps(fold: &Fold) -> bool {
+    fold.good > 0 && fold.good < fold.rows
 }
 
 /// The time of a row that is not usable; one that is stands in `first` or `last`.
@@ -108,6 +118,15 @@ pub(super) fn folds(batch: &RecordBatch) -> Result<Vec<(i64, Fold)>, &'static st
     let sloped = Numbers::new(batch, "integral_sloped")?;
     let (first_times, last_times) =
         (Times::new(batch, "first_time")?, Times::new(batch, "last_time")?);
+    // Files that were written before it was kept have neither.
+    let carried = batch.column_by_name("carried_stepped").is_some();
+    let carried = match carried {
+        true => {
+            let stepped = Numbers::new(batch, "carried_stepped")?;
+            Some((stepped, Numbers::new(batch, "carried_sloped")?))
+        }
+        false => None,
+    };
     let (begins, ends) = (Times::new(batch, "begin_time")?, Times::new(batch, "end_time")?);
     let at = |column: &[i64], row: usize| column.get(row).copied().unwrap_or_default();
     let fold = |(row, start): (usize, &i64)| {
@@ -120,7 +139,7 @@ pub(super) fn folds(batch: &RecordBatch) -> Result<Vec<(i64, Fold)>, &'static st
             None => point.map(|point| State { time: point.time, number: Some(point.number) }),
         };
         let total = |of: &Numbers<'_>| Total::from(of.at(row).unwrap_or_default());
-        let fold = Fold {
+        let mut fold = Fold {
             rows: at(rows, row).cast_unsigned(),
             values: at(values, row).cast_unsigned(),
             good: at(good, row).cast_unsigned(),
@@ -133,9 +152,21 @@ pub(super) fn folds(batch: &RecordBatch) -> Result<Vec<(i64, Fold)>, &'static st
             last,
             integral_stepped: total(&stepped),
             integral_sloped: total(&sloped),
+            carried: None,
             good_time: at(good_times, row),
             begin: state(begins.at(row), first),
             end: state(ends.at(row), last),
+        };
+        fold.carried = match (has_gaps(&fold), &carried) {
+            (false, _) => Some(Carried { stepped: total(&stepped), sloped: total(&sloped) }),
+            (true, Some((stepped, sloped))) => {
+                let known = stepped.at(row).zip(sloped.at(row));
+                known.map(|(stepped, sloped)| Carried {
+                    stepped: stepped.into(),
+                    sloped: sloped.into(),
+                })
+            }
+            (true, None) => None,
         };
         (*start, fold)
     };

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parx_compactor::{
-    ClockBook, Piece, SegmentStore, Stand, Tier, Versions, Wanted, blocks, pieces,
+    ClockBook, Folded, Piece, SegmentStore, Stand, Tier, Versions, Wanted, blocks,
 };
 use parx_log::{BatchId, Change, Event, Log, Sample, Sequence, SignalId, Timestamp, Value};
 
@@ -144,7 +144,8 @@ fn folds(log: &Log, folder: &Path, answers: &mut Answers) -> Result<(), String> 
     for (signal, tier) in (1..=4).flat_map(|signal| Tier::ALL.map(|tier| (signal, tier))) {
         let (id, times) = (SignalId(signal), (START, START + 3 * DAY));
         let stand: Stand = Arc::new(|folds| vec![true; folds.len()]);
-        let found = pieces(&store, &snapshot, id, times, (tier, stand), Wanted::ALL);
+        let folded = Folded::new(&store, &snapshot, times, (tier, stand), Wanted::ALL);
+        let found = folded.pieces(id);
         for piece in found.map_err(text)? {
             if let Piece::Folds(folds) = piece.map_err(text)? {
                 answers

@@ -54,10 +54,10 @@ impl Engine {
         let reading = self.before(snapshot, from, to);
         let grid = Grid::new(from.micros(), to.micros(), count);
         let tier = tier_within(&|times| Some(grid.starts(times)), reading.filled());
-        let tier = tier.map(|tier| (tier, stands(grid, tier)));
+        let gather = reading.gather(tier.map(|tier| (tier, stands(grid, tier))));
         let fold = move |signal, asker: &Asker| {
             let mut folder = Folder::new(grid, taking);
-            for piece in reading.pieces(signal, tier.clone()) {
+            for piece in gather.pieces(signal) {
                 asker.check()?;
                 match piece? {
                     Piece::Rows(rows) => folder.push(&rows),

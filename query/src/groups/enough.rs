@@ -42,7 +42,8 @@ impl Asks {
         match self {
             Asks::Some => false,
             Asks::Fair if fold.fair < fold.rows => {
-                told.iter().all(|told| fair_tells(*told, fold.odd))
+                let usable = fold.fair == fold.good && fold.carried.is_some();
+                usable || told.iter().all(|told| fair_tells(*told, fold.odd))
             }
             Asks::All | Asks::Fair => {
                 let usable = fold.values == fold.good;
@@ -61,7 +62,8 @@ fn of_rows(told: Told) -> bool {
     }
 }
 
-/// True if a fold with bad rows tells it of the others, of which `odd` are not finite.
+/// True if a fold with bad rows tells it of the others, of which `odd` are not finite and some may
+/// have no number.
 fn fair_tells(told: Told, odd: u64) -> bool {
     match told {
         Told::Rows | Told::Values => true,
@@ -92,7 +94,10 @@ fn is_fair(predicate: &Arc<dyn PhysicalExpr>, place: Place<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use parx_compactor::Between;
+
     use super::*;
+    use crate::functions::weighted::Weighted;
 
     fn fold(rows: &[(Option<f64>, Quality)]) -> Fold {
         let mut fold = Fold::default();
@@ -108,7 +113,10 @@ mod tests {
         let usable = fold(&[(Some(1.0), good), (None, bad)]);
         let spoiled = fold(&[(Some(1.0), good), (Some(9.0), bad)]);
         let odd = fold(&[(Some(f64::NAN), good), (Some(9.0), bad)]);
-        let table: [(Asks, Told, &Fold, bool); 12] = [
+        let mean = Told::Weighted(Weighted::TimeAverage, Between::Stepped);
+        let words = fold(&[(Some(1.0), good), (None, good), (Some(9.0), bad)]);
+        let older = Fold { carried: None, ..spoiled };
+        let table: [(Asks, Told, &Fold, bool); 18] = [
             (Asks::All, Told::High, &usable, true),
             (Asks::All, Told::High, &spoiled, false),
             (Asks::All, Told::Rows, &spoiled, true),
@@ -117,8 +125,14 @@ mod tests {
             (Asks::Fair, Told::High, &odd, false),
             (Asks::Fair, Told::Values, &odd, true),
             (Asks::Fair, Told::First(true), &spoiled, true),
-            (Asks::Fair, Told::First(false), &spoiled, false),
-            (Asks::Fair, Told::End, &spoiled, false),
+            (Asks::Fair, Told::First(false), &spoiled, true),
+            (Asks::Fair, Told::End, &spoiled, true),
+            (Asks::Fair, Told::First(false), &words, false),
+            (Asks::Fair, Told::First(true), &words, true),
+            (Asks::Fair, mean, &spoiled, true),
+            (Asks::Fair, mean, &words, false),
+            (Asks::Fair, mean, &older, false),
+            (Asks::All, mean, &spoiled, false),
             (Asks::Some, Told::Rows, &usable, false),
             (Asks::All, Told::Last(false), &usable, true),
         ];

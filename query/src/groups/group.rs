@@ -57,7 +57,7 @@ impl Group {
     pub(crate) fn join(&mut self, part: &Fold, asks: Asks) {
         let part = match asks {
             Asks::All | Asks::Some => *part,
-            Asks::Fair => Fold { rows: part.fair, values: part.good + part.odd, ..*part },
+            Asks::Fair => part.fair(),
         };
         let part = &part;
         if part.rows == 0 {

@@ -18,7 +18,7 @@ use super::group::Group;
 use super::keys::{Bucket, Key};
 use super::told::Told;
 use crate::QueryError;
-use crate::reader::{PieceBlocks, Reading};
+use crate::reader::{Gather, PieceBlocks, Reading};
 use crate::spread::Asker;
 use crate::tiers::{stand, tier_within};
 
@@ -68,6 +68,11 @@ impl Asked {
         ))
     }
 
+    /// How its signals are read.
+    pub(crate) fn gather(&self) -> Gather {
+        self.reading.gather(self.tier())
+    }
+
     /// True if it matters how long values hold.
     fn is_weighted(&self) -> bool {
         self.told.iter().any(|told| matches!(told, Told::Weighted(..)))
@@ -106,11 +111,12 @@ impl Asked {
     /// All rows of a signal as one group; nothing if it has none.
     pub(crate) fn whole(
         &self,
+        gather: &Gather,
         signal: &Arc<Signal>,
         asker: &Asker,
     ) -> Result<Option<Group>, QueryError> {
         let mut group = Group::default();
-        for piece in self.reading.pieces(signal.id, self.tier()) {
+        for piece in gather.pieces(signal.id) {
             asker.check()?;
             match piece? {
                 Piece::Rows(rows) => {
@@ -131,7 +137,7 @@ pub(crate) struct GroupReader {
     asked: Arc<Asked>,
     asker: Asker,
     signals: VecDeque<Arc<Signal>>,
-    tier: Option<(Tier, Stand)>,
+    gather: Gather,
     current: Option<(Arc<Signal>, PieceBlocks)>,
     open: Option<Named>,
     done: Vec<Named>,
@@ -140,8 +146,8 @@ pub(crate) struct GroupReader {
 impl GroupReader {
     pub(crate) fn new(asked: Arc<Asked>, signals: &[Arc<Signal>], asker: Asker) -> GroupReader {
         let signals = signals.iter().cloned().collect();
-        let tier = asked.tier();
-        GroupReader { asked, asker, signals, tier, current: None, open: None, done: Vec::new() }
+        let gather = asked.gather();
+        GroupReader { asked, asker, signals, gather, current: None, open: None, done: Vec::new() }
     }
 
     /// The next batch; nothing at the end.
@@ -149,7 +155,7 @@ impl GroupReader {
         while self.done.len() < BATCH_GROUPS {
             let Some((signal, pieces)) = self.current.as_mut() else {
                 let Some(signal) = self.signals.pop_front() else { break };
-                let pieces = self.asked.reading.pieces(signal.id, self.tier.clone());
+                let pieces = self.gather.pieces(signal.id);
                 self.current = Some((signal, pieces));
                 continue;
             };

@@ -182,9 +182,9 @@ async fn all_in_one(
     signals: Vec<Arc<Signal>>,
     width: usize,
 ) -> Result<RecordBatch> {
-    let reading = asked.clone();
+    let (reading, gather) = (asked.clone(), asked.gather());
     let whole = move |signal: Arc<Signal>, asker: &Asker| {
-        Ok(reading.whole(&signal, asker)?.map(|group| (signal, 0, group)))
+        Ok(reading.whole(&gather, &signal, asker)?.map(|group| (signal, 0, group)))
     };
     let all: Vec<Option<Named>> = spread(signals, width, whole).try_collect().await?;
     let mut all = all.into_iter().flatten();
