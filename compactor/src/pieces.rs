@@ -169,7 +169,9 @@ impl Asked {
         let pieces = parts.into_iter().map(|part| -> Pieces {
             match part {
                 Part::Folds(folds) => Box::new(std::iter::once(Ok(Piece::Folds(folds)))),
-                Part::Rows(first, last) => self.rows((first, self.end(last))),
+                Part::Rows(first, last) => {
+                    self.rows((first.max(stretch.from), self.end(last).min(stretch.to)))
+                }
             }
         });
         Box::new(Vec::from_iter(pieces).into_iter().flatten())
@@ -196,7 +198,7 @@ impl Asked {
 
     /// The last microsecond of the bucket that begins at `start`.
     fn end(&self, start: i64) -> i64 {
-        start.saturating_add(self.shared.tier.micros() - 1)
+        self.shared.tier.end(start)
     }
 
     /// The folds of a stretch, those of one bucket joined in the order of their rows; and the
@@ -206,13 +208,22 @@ impl Asked {
         stretch: Stretch,
     ) -> Result<(BTreeMap<i64, Fold>, BTreeSet<i64>), SegmentError> {
         let (mut folds, mut kept) = (BTreeMap::new(), BTreeSet::new());
-        let times = (stretch.from, stretch.to);
-        let inside =
-            |source: &&Source| source.extent.from <= times.1 && source.extent.to >= times.0;
-        for source in self.sources.iter().filter(inside) {
-            let alone = source.extent.held == Held::Kept;
-            let Shared { store, tier, .. } = &*self.shared;
-            for (start, fold) in store.folds(&source.meta, *tier, self.signal, times)? {
+        let Shared { store, tier, .. } = &*self.shared;
+        for Source { extent, meta } in &self.sources {
+            let (from, to) = (stretch.from.max(extent.from), stretch.to.min(extent.to));
+            if from > to {
+                continue;
+            }
+            let alone = extent.held == Held::Kept;
+            for (start, fold) in store.folds(meta, *tier, self.signal, (tier.start(from), to))? {
+                let (first, last) = match alone {
+                    true => (start, self.end(start)),
+                    false => (start.max(extent.from), self.end(start).min(extent.to)),
+                };
+                // What another stretch answers, or nobody asks for.
+                if first < stretch.from || last > stretch.to {
+                    continue;
+                }
                 if alone {
                     kept.insert(start);
                 } else if kept.contains(&start) {
