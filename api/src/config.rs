@@ -120,7 +120,7 @@ impl LogConfig {
 pub struct CompactionConfig {
     /// Age of the oldest sample in the log, in seconds.
     pub seal_after_s: u64,
-    /// Samples in the log; 4 Mi on a server, 1 Mi on an edge.
+    /// Samples in the log; 2 Mi on a server, 512 Ki on an edge.
     pub seal_rows: Option<u64>,
     /// Bytes in the log.
     pub seal_bytes: u64,
@@ -128,7 +128,7 @@ pub struct CompactionConfig {
 
 impl Default for CompactionConfig {
     fn default() -> CompactionConfig {
-        CompactionConfig { seal_after_s: 600, seal_rows: None, seal_bytes: 64 << 20 }
+        CompactionConfig { seal_after_s: 600, seal_rows: None, seal_bytes: 32 << 20 }
     }
 }
 
@@ -368,8 +368,8 @@ impl Config {
     /// Samples in the log at which it is compacted.
     pub fn seal_rows(&self) -> u64 {
         self.compaction.seal_rows.unwrap_or(match self.log.profile {
-            Profile::Server => 4 << 20,
-            Profile::Edge => 1 << 20,
+            Profile::Server => 2 << 20,
+            Profile::Edge => 512 << 10,
         })
     }
 
@@ -438,9 +438,9 @@ states = { 0 = "off", 1 = "on" }
     #[test]
     fn a_profile_gives_what_is_not_said() {
         for (text, linger, rows) in [
-            ("", 5, 4 << 20),
-            ("[log]\nprofile = \"edge\"\n", 50, 1 << 20),
-            ("[log]\nlinger_ms = 0\n", 0, 4 << 20),
+            ("", 5, 2 << 20),
+            ("[log]\nprofile = \"edge\"\n", 50, 512 << 10),
+            ("[log]\nlinger_ms = 0\n", 0, 2 << 20),
             ("[log]\nprofile = \"edge\"\nlinger_ms = 9\n[compaction]\nseal_rows = 7\n", 9, 7),
         ] {
             let Reading { config, problems, .. } = read(text);

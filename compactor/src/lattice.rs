@@ -68,6 +68,17 @@ impl Placed {
         &self.steps
     }
 
+    /// True if no row is on a lattice.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.iter().all(|(lattice, _)| lattice.is_none())
+    }
+
+    /// Adds rows that are on none.
+    pub(crate) fn leave(&mut self, count: usize) {
+        self.steps.extend(std::iter::repeat_n(None, count));
+        self.runs.push((None, count));
+    }
+
     /// Columns for the file: steps, base, step and divisor.
     pub(crate) fn columns(&self) -> [ArrayRef; 4] {
         let part = |of: fn(&Lattice) -> Option<f64>| {
@@ -94,7 +105,15 @@ impl Placed {
 #[derive(Debug, Default)]
 pub(crate) struct Search {
     lattice: Option<Lattice>,
+    /// Searches that found nothing since the last that did.
+    misses: u32,
+    /// Blocks that are still left alone after them.
+    pause: u32,
 }
+
+/// After a search that found nothing a block is left alone, after the next two, and so on up to
+/// these.
+const PAUSE_MAX: u32 = 16;
 
 impl Search {
     /// Appends the steps of some rows to `placed`.
@@ -110,19 +129,24 @@ impl Search {
         };
         let all = numbers().flatten().count();
         let known = self.lattice.map(steps);
-        let best = match known {
-            Some(known) if known.2 == all => Some(known),
-            Some(_) | None => {
-                let found = find::find(&numbers().flatten().collect::<Vec<_>>()).map(steps);
-                [known, found].into_iter().flatten().max_by_key(|(_, _, hits)| *hits)
-            }
+        let holds = all == 0 || known.as_ref().is_some_and(|(_, _, hits)| *hits == all);
+        let searches = !holds && self.pause == 0;
+        let found = match searches {
+            true => find::find(&numbers().flatten().collect::<Vec<_>>()).map(steps),
+            false => None,
         };
+        let best = [known, found].into_iter().flatten().max_by_key(|(_, _, hits)| *hits);
         let worth = |(_, _, hits): &(Lattice, Vec<Option<i32>>, usize)| {
             *hits > 0 && all - *hits <= all / find::MISSES_ONE_IN
         };
         let (lattice, steps) = match best.filter(worth) {
             Some((lattice, steps, _)) => (Some(lattice), steps),
             None => (None, vec![None; count]),
+        };
+        (self.misses, self.pause) = match (searches, lattice) {
+            (false, _) => (self.misses, self.pause.saturating_sub(1)),
+            (true, Some(_)) => (0, 0),
+            (true, None) => (self.misses + 1, (1 << self.misses.min(8)).min(PAUSE_MAX)),
         };
         self.lattice = lattice.or(self.lattice);
         placed.steps.extend(steps);

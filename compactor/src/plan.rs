@@ -26,8 +26,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            seal_rows: 4 << 20,
-            seal_bytes: 64 << 20,
+            seal_rows: 2 << 20,
+            seal_bytes: 32 << 20,
             seal_age: Duration::from_secs(600),
             merge_files: 8,
             segment_bytes_max: 1 << 30,

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Float64Builder, Int8Array, Int32Array, Int64Array, Int64Builder,
-    RecordBatch, StringBuilder, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, Float64Array, Int8Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{
     DataType, Field, Int8Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
@@ -81,7 +81,8 @@ pub(crate) fn clock_schema() -> SchemaRef {
     ]))
 }
 
-/// How a segment of about `rows` rows is written. The first two columns get page statistics.
+/// How a segment of about `rows` rows is written. The first two columns get page statistics; of the
+/// others nobody prunes by any.
 pub(crate) fn properties(schema: &Schema, rows: u64, sorted_by: &[i32]) -> WriterProperties {
     let group = (rows / 128).clamp(GROUP_ROWS_MIN, GROUP_ROWS_MAX) as usize;
     let sorting = sorted_by.iter().map(|column| SortingColumn {
@@ -95,7 +96,7 @@ pub(crate) fn properties(schema: &Schema, rows: u64, sorted_by: &[i32]) -> Write
         .set_max_row_group_row_count(Some(group))
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_write_batch_size(PAGE_ROWS / 4)
-        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_statistics_enabled(EnabledStatistics::None)
         .set_sorting_columns(Some(sorting.collect()))
         .set_key_value_metadata(Some(vec![KeyValue::new(
             KEY_VERSION.to_owned(),
@@ -155,31 +156,51 @@ pub(crate) fn batch(
     placed: &Placed,
 ) -> Result<RecordBatch, ArrowError> {
     let ids = signals.iter().flat_map(|(id, n)| std::iter::repeat_n(id.0.cast_signed(), *n));
-    let mut value = Float64Builder::with_capacity(rows.len());
-    let mut value_int = Int64Builder::with_capacity(rows.len());
-    let mut value_text = StringBuilder::new();
-    for ((kind, bits), steps) in rows.kinds.iter().zip(&rows.bits).zip(placed.steps()) {
-        let plain = || lattice::number(*kind, *bits);
-        value.append_option(if steps.is_none() { plain() } else { None });
-        value_int.append_option((*kind == RunKind::Int).then_some(*bits as i64));
-        value_text.append_option(match kind {
-            RunKind::Text => rows.texts.get(*bits as usize),
-            RunKind::None | RunKind::Float | RunKind::Int | RunKind::Bool => None,
-        });
-    }
     let sequences = rows.sequences.iter().map(|sequence| sequence.cast_signed());
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(Int32Array::from_iter_values(ids)),
         Arc::new(TimestampMicrosecondArray::from(rows.times.clone()).with_timezone("UTC")),
-        Arc::new(value.finish()),
-        Arc::new(value_int.finish()),
-        Arc::new(value_text.finish()),
+        Arc::new(values_plain(rows, placed)),
+        Arc::new(values_int(rows)),
+        Arc::new(values_text(rows)),
         Arc::new(Int64Array::from_iter_values(rows.qualities.iter().map(|q| i64::from(*q)))),
         Arc::new(Int64Array::from_iter_values(sequences)),
         Arc::new(Int8Array::from_iter_values(rows.kinds.iter().map(|kind| kind_code(*kind)))),
     ];
     columns.extend(placed.columns());
     RecordBatch::try_new(samples_schema(), columns)
+}
+
+/// The numbers that are on no lattice.
+fn values_plain(rows: &Rows, placed: &Placed) -> Float64Array {
+    let plain = |kind: &RunKind| *kind == RunKind::Float;
+    if placed.is_empty() && rows.kinds.iter().all(plain) {
+        return Float64Array::from_iter_values(rows.bits.iter().map(|bits| f64::from_bits(*bits)));
+    }
+    let numbers = rows.kinds.iter().zip(&rows.bits).map(|(kind, b)| lattice::number(*kind, *b));
+    if placed.is_empty() {
+        return numbers.collect();
+    }
+    numbers.zip(placed.steps()).map(|(number, steps)| number.filter(|_| steps.is_none())).collect()
+}
+
+fn values_int(rows: &Rows) -> Int64Array {
+    if !rows.kinds.contains(&RunKind::Int) {
+        return Int64Array::new_null(rows.len());
+    }
+    let whole = |(kind, bits): (&RunKind, &u64)| (*kind == RunKind::Int).then_some(*bits as i64);
+    rows.kinds.iter().zip(&rows.bits).map(whole).collect()
+}
+
+fn values_text(rows: &Rows) -> StringArray {
+    if rows.texts.is_empty() {
+        return StringArray::new_null(rows.len());
+    }
+    let text = |(kind, bits): (&RunKind, &u64)| match kind {
+        RunKind::Text => rows.texts.get(*bits as usize),
+        RunKind::None | RunKind::Float | RunKind::Int | RunKind::Bool => None,
+    };
+    rows.kinds.iter().zip(&rows.bits).map(text).collect()
 }
 
 /// Rows from columns of a segment, all of `kind` where that is known. Columns that were not read

@@ -25,7 +25,7 @@ use crate::{SegmentError, Span, directory};
 /// Files that are written side by side while a tail is cut into days; more days take more passes.
 pub const DAYS_OPEN_MAX: usize = 64;
 /// Rows that are collected before they go to the encoder.
-const BATCH_ROWS: usize = 64 << 10;
+const BATCH_ROWS: usize = 16 << 10;
 
 /// What a file is to be called.
 struct Name {
@@ -78,8 +78,8 @@ struct Rollup {
 }
 
 impl SampleWriter {
-    /// Begins a file of about `rows` rows. What was merged gets rollups; what comes straight from
-    /// the log is merged soon.
+    /// Begins a file of about `rows` rows. What was merged gets rollups, and its numbers are put on
+    /// lattices; what comes straight from the log is merged soon.
     fn create(root: &Path, name: Name, rows: u64) -> Result<SampleWriter, SegmentError> {
         let path = (name.level > 0).then(|| rollup::path_of(&name.path)).flatten();
         let rollup = match path {
@@ -131,7 +131,10 @@ impl SampleWriter {
             }
         }
         let placed = self.placed.steps().len();
-        self.search.place(rows, range.clone(), &mut self.placed);
+        match self.name.level {
+            0 => self.placed.leave(times.len()),
+            _ => self.search.place(rows, range.clone(), &mut self.placed),
+        }
         if let Some(contents) = self.contents.last_mut() {
             let kinds = rows.kinds.get(range.clone()).unwrap_or_default();
             let qualities = rows.qualities.get(range.clone()).unwrap_or_default();

@@ -181,10 +181,8 @@ fn order(keys: &[u32], counts: &[usize]) -> Option<Vec<u32>> {
     Some(order)
 }
 
-fn take<T: Copy>(order: &[u32], column: &[T]) -> Vec<T> {
-    let mut taken = Vec::with_capacity(order.len());
-    taken.extend(order.iter().filter_map(|row| column.get(*row as usize)));
-    taken
+fn take<T: Copy + Default>(order: &[u32], column: &[T]) -> Vec<T> {
+    order.iter().map(|row| column.get(*row as usize).copied().unwrap_or_default()).collect()
 }
 
 fn define(series: &Series, value_type: ValueType) -> SignalDefinition {

@@ -76,15 +76,25 @@ impl Rows {
 
     /// These rows in the order of time, then of sequence, then of arrival.
     pub fn sorted(self) -> Rows {
-        let key =
-            |row: &usize| (self.times.get(*row).copied(), self.sequences.get(*row).copied(), *row);
-        let mut order: Vec<usize> = (0..self.len()).collect();
-        if order.is_sorted_by_key(key) {
+        let keys: Vec<(i64, u64)> =
+            self.times.iter().copied().zip(self.sequences.iter().copied()).collect();
+        if keys.is_sorted() {
             return self;
         }
-        order.sort_unstable_by_key(key);
-        let mut sorted = Rows::default();
-        order.iter().for_each(|row| sorted.push_from(&self, *row));
-        sorted
+        let mut order: Vec<u32> = (0..).take(keys.len()).collect();
+        // Stable, and quick where some writers' rows follow each other in stretches.
+        order.sort_by_key(|row| keys.get(*row as usize));
+        Rows {
+            times: order.iter().map(|row| at(&keys, *row).0).collect(),
+            sequences: order.iter().map(|row| at(&keys, *row).1).collect(),
+            qualities: order.iter().map(|row| at(&self.qualities, *row)).collect(),
+            kinds: order.iter().map(|row| at(&self.kinds, *row)).collect(),
+            bits: order.iter().map(|row| at(&self.bits, *row)).collect(),
+            texts: self.texts,
+        }
     }
+}
+
+fn at<T: Copy + Default>(column: &[T], row: u32) -> T {
+    column.get(row as usize).copied().unwrap_or_default()
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use crate::{BatchId, Quality, Sample, SignalId, Timestamp, Value};
 
 /// What the values of a run are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RunKind {
     /// No value, only quality.
+    #[default]
     None,
     /// Doubles.
     Float,
