@@ -14,6 +14,7 @@ use parx_log::{
     Command, Dropped, Keep, LastValue, Log, SegmentKind, SegmentMeta, Sequence, SubmitError, Tail,
     Timestamp,
 };
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
@@ -43,6 +44,9 @@ pub enum CompactError {
     #[error("the compactor's thread failed: {0}")]
     Thread(String),
 }
+
+/// A merge that is under way.
+type Running = (Merging, JoinHandle<Result<Vec<SegmentMeta>, SegmentError>>);
 
 /// Takes samples from the log into segments, and segments into fewer.
 pub struct Compactor {
@@ -112,40 +116,66 @@ impl Compactor {
         }
     }
 
-    /// Seals if it is due, or in any case with `force`; writes what is sealed; merges what is due.
-    /// While the disk is nearly full nothing is merged, which needs room before it makes any, and
-    /// while it is full nothing is written.
+    /// Seals if it is due, or in any case with `force`; writes what is sealed; merges what is due,
+    /// and goes on sealing and writing meanwhile. While the disk is nearly full nothing is merged,
+    /// which needs room before it makes any, and while it is full nothing is written.
     pub async fn pass(&mut self, force: bool) -> Result<(), CompactError> {
-        let space = self.log.space();
-        if space.critical().is_some() {
+        if self.log.space().critical().is_some() {
             return self.sweep().await;
         }
+        if force {
+            self.log.seal().await?;
+        }
+        self.settle().await?;
+        let mut running = None;
+        let worked = self.work(&mut running).await;
+        if let (Err(_), Some((_, merge))) = (&worked, running) {
+            // So that the next pass does not begin the same file beside it.
+            let _ = merge.await;
+        }
+        worked?;
+        self.expire().await?;
+        self.sweep().await
+    }
+
+    /// Seals, writes and merges until nothing is due.
+    async fn work(&mut self, running: &mut Option<Running>) -> Result<(), CompactError> {
+        loop {
+            self.seal_if_due().await?;
+            self.write_sealed().await?;
+            if running.is_none() && self.log.space().low().is_none() {
+                *running = self.due_merge().map(|merging| self.begin(merging));
+            }
+            let Some((_, merge)) = running else { return Ok(()) };
+            if let Ok(done) = tokio::time::timeout(POLL_MIN, merge).await
+                && let Some((merging, _)) = running.take()
+            {
+                let add = done.map_err(|error| CompactError::Thread(error.to_string()))??;
+                self.publish(merging, add).await?;
+            }
+        }
+    }
+
+    async fn seal_if_due(&self) -> Result<(), CompactError> {
         let snapshot = self.log.snapshot();
         if let Some(tail) = snapshot.tails.last().filter(|tail| tail.last().is_none()) {
             let age = self.log.now().since(tail.started());
-            if force || plan::should_seal(tail.rows(), tail.log_bytes(), age, &self.limits) {
+            if plan::should_seal(tail.rows(), tail.log_bytes(), age, &self.limits) {
                 self.log.seal().await?;
             }
         }
+        Ok(())
+    }
+
+    async fn write_sealed(&mut self) -> Result<(), CompactError> {
+        let snapshot = self.log.snapshot();
+        let sealed = snapshot.tails.iter().filter_map(|tail| Some((tail.clone(), tail.last()?)));
+        let sealed: Vec<(Arc<Tail>, Sequence)> = sealed.collect();
         drop(snapshot);
-        self.settle().await?;
-        let sealed: Vec<(Arc<Tail>, Sequence)> = self
-            .log
-            .snapshot()
-            .tails
-            .iter()
-            .filter_map(|tail| Some((tail.clone(), tail.last()?)))
-            .collect();
         for (tail, last) in sealed {
             self.write(tail, last).await?;
         }
-        while space.low().is_none()
-            && let Some(merging) = self.due_merge()
-        {
-            self.merge(merging).await?;
-        }
-        self.expire().await?;
-        self.sweep().await
+        Ok(())
     }
 
     /// Lets go of what is not kept any more, day after day. Looks again after a while, and when the
@@ -217,9 +247,17 @@ impl Compactor {
         Ok(())
     }
 
-    async fn merge(&mut self, merging: Merging) -> Result<(), CompactError> {
+    /// Begins a merge on a thread of its own.
+    fn begin(&self, merging: Merging) -> Running {
         let (store, plan) = (self.store.clone(), merging.clone());
-        let add = blocking(move || merge(&store, &plan)).await?;
+        (merging, tokio::task::spawn_blocking(move || merge(&store, &plan)))
+    }
+
+    async fn publish(
+        &mut self,
+        merging: Merging,
+        add: Vec<SegmentMeta>,
+    ) -> Result<(), CompactError> {
         debug!(files = merging.segments.len(), level = merging.level, "segments are merged");
         let catalog = self.log.catalog();
         let rollups = merging.segments.iter().filter_map(|meta| {

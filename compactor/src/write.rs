@@ -27,6 +27,9 @@ pub const DAYS_OPEN_MAX: usize = 64;
 /// Rows that are collected before they go to the encoder.
 const BATCH_ROWS: usize = 16 << 10;
 
+/// Rows that come from the log at a time up to which they get rollups at once.
+const FOLDED_ROWS_MAX: u64 = 1 << 19;
+
 /// What a file is to be called.
 struct Name {
     path: String,
@@ -79,9 +82,11 @@ struct Rollup {
 
 impl SampleWriter {
     /// Begins a file of about `rows` rows. What was merged gets rollups, and its numbers are put on
-    /// lattices; what comes straight from the log is merged soon.
+    /// lattices. What comes straight from the log is merged soon, if it comes fast; if not, rollups
+    /// cost little and are useful for long.
     fn create(root: &Path, name: Name, rows: u64) -> Result<SampleWriter, SegmentError> {
-        let path = (name.level > 0).then(|| rollup::path_of(&name.path)).flatten();
+        let folds = name.level > 0 || rows <= FOLDED_ROWS_MAX;
+        let path = folds.then(|| rollup::path_of(&name.path)).flatten();
         let rollup = match path {
             Some(path) => {
                 let writer = FoldWriter::create(root, path, rows)?;

@@ -11,6 +11,7 @@ pub mod codec;
 mod committer;
 mod decide;
 mod definition;
+mod draft;
 mod event;
 mod fold;
 mod folder;
@@ -45,6 +46,7 @@ mod time;
 mod value;
 mod verify;
 mod watermark;
+mod writer;
 
 pub use catalog::{Catalog, Deletion, Manifest};
 pub use committer::GROUP_ROWS_MAX;

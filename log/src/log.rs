@@ -11,13 +11,14 @@ use tokio::sync::{Semaphore, broadcast, oneshot};
 
 use crate::chain;
 use crate::codec::DecodeError;
-use crate::committer::Committer;
+use crate::committer::{Ahead, Committer, GROUPS_AHEAD_MAX};
 use crate::last::LastValues;
 use crate::open::{OpenError, open};
 use crate::pace::Pace;
 use crate::request::{AppendError, Request, SubmitError, Submitted};
 use crate::space::Space;
 use crate::state::{Group, LogOptions, Shared, Snapshot};
+use crate::writer::{Busy, Writer};
 use crate::{BatchId, Catalog, Clock, Command, Entry, Event, Sample, Samples, Sequence, Timestamp};
 
 /// Rows that may wait for the committer; a writer beyond that waits too.
@@ -62,12 +63,13 @@ impl From<fjall::Error> for ReadError {
     }
 }
 
-/// Says that the log has stopped, also if its thread panics.
+/// Says that the log has stopped, also if a thread panics: without its committer the writer does
+/// what is left, and ends.
 struct Ends(Arc<Shared>);
 
 impl Drop for Ends {
     fn drop(&mut self) {
-        self.0.stop("its committer ended".into());
+        self.0.stop("its writer ended".into());
     }
 }
 
@@ -79,20 +81,31 @@ impl Log {
         let kept = shared.keep_watermark(opened.news);
         kept.map_err(|error| OpenError::Store(error.to_string()))?;
         let (requests, receiver) = std::sync::mpsc::channel();
+        let (works, prepared) = std::sync::mpsc::sync_channel(GROUPS_AHEAD_MAX);
+        let busy = Arc::new(Busy::default());
+        let now = shared.snapshot.load_full();
+        let (catalog, sequence, at) = (now.catalog.clone(), now.sequence, now.recorded_at);
         let committer = Committer {
             shared: shared.clone(),
             requests: receiver,
+            works,
+            busy: busy.clone(),
             producers: opened.producers,
-            changes_since_snapshot: opened.changes_since_snapshot,
             pace: Pace::new(shared.options.linger, Instant::now()),
+            ahead: Ahead { catalog, sequence, at },
         };
-        let thread = std::thread::Builder::new()
-            .name("committer".into())
-            .spawn(move || {
-                let _ends = Ends(committer.shared.clone());
-                committer.run();
-            })
-            .map_err(|error| OpenError::Store(error.to_string()))?;
+        let changes_since_snapshot = opened.changes_since_snapshot;
+        let writer = Writer { shared: shared.clone(), works: prepared, busy, changes_since_snapshot };
+        let ends = Ends(shared.clone());
+        let write = move || {
+            let _ends = ends;
+            writer.run();
+        };
+        let gather = move || committer.run();
+        let spawn = |name: &str| std::thread::Builder::new().name(name.into());
+        let failed = |error: std::io::Error| OpenError::Store(error.to_string());
+        let thread = spawn("writer").spawn(write).map_err(failed)?;
+        spawn("committer").spawn(gather).map_err(failed)?;
         Ok(Log {
             shared,
             requests,
@@ -207,7 +220,7 @@ impl Log {
     }
 
     fn why_stopped(&self) -> Arc<str> {
-        self.shared.stopped().unwrap_or_else(|| "its committer ended".into())
+        self.shared.stopped().unwrap_or_else(|| "its writer ended".into())
     }
 
     /// One consistent view of everything that is durable now.

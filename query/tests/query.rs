@@ -14,7 +14,7 @@ mod rollups;
 use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
-use parx_log::{Quality, Sample, SignalId, Timestamp, Value};
+use parx_log::{Quality, Sample, SegmentKind, SignalId, Timestamp, Value};
 use parx_query::arrow::array::RecordBatch;
 use parx_query::arrow::datatypes::DataType;
 use parx_query::{ErrorKind, ScalarValue};
@@ -195,20 +195,26 @@ async fn errors_have_their_kind_and_place() {
 }
 
 #[tokio::test]
-async fn l6_a_query_over_a_damaged_segment_fails_and_names_the_file() {
-    let plant = Plant::new(1).await;
-    plant.append((0..1000).map(|second| row(1, second, 1.0)).collect()).await;
-    plant.compact().await;
-    let manifest = plant.log.catalog().manifest.clone();
-    let meta = manifest.of_kind(parx_log::SegmentKind::Samples).next().unwrap();
-    let path = plant.folder.path().join(&meta.path);
-    let mut bytes = std::fs::read(&path).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&path, bytes).unwrap();
-    let error = plant.ask("SELECT sum(value) FROM samples").await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Damage, "L6: {error:?}");
-    assert!(error.message.contains(&meta.path), "L6: {error:?}");
+async fn l6_a_query_over_a_damaged_file_fails_and_names_it() {
+    let asked = [
+        (SegmentKind::Samples, "SELECT sum(value) FROM samples WHERE value > 0"),
+        (SegmentKind::Rollups, "SELECT sum(value) FROM samples"),
+    ];
+    for (kind, sql) in asked {
+        let plant = Plant::new(1).await;
+        plant.append((0..1000).map(|second| row(1, second, 1.0)).collect()).await;
+        plant.compact().await;
+        let manifest = plant.log.catalog().manifest.clone();
+        let meta = manifest.of_kind(kind).next().unwrap();
+        let path = plant.folder.path().join(&meta.path);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let error = plant.ask(sql).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Damage, "L6: {error:?}");
+        assert!(error.message.contains(&meta.path), "L6: {error:?}");
+    }
 }
 
 #[tokio::test]
