@@ -12,6 +12,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const STACK_BYTES: usize = 8 << 20;
 
 fn main() -> ExitCode {
+    small_pages();
     let cli = parx_api::cli::Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -28,4 +29,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Keeps memory in small pages. The allocator asks for huge ones, of which each counts as used as a
+/// whole for whatever little of it is: a third more memory, and no quicker.
+fn small_pages() {
+    #[cfg(target_os = "linux")]
+    // Where the system does not know them there are none.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }

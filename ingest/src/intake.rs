@@ -4,12 +4,13 @@
 //! at all. It knows no wire format; the doors of the API bring points in.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use parx_log::{
     AppendError, BatchId, Command, Log, Quality, Queued, Samples, Sequence, SignalDefinition,
     SubmitError, Timestamp, Value,
 };
+use tokio::sync::Semaphore;
 
 use crate::grouped::Grouped;
 use crate::points::Points;
@@ -196,11 +197,19 @@ async fn aside<T: Send + 'static>(
     if points <= POINTS_AT_ONCE_MAX {
         return work();
     }
+    let failed = |error: String| IntakeError::Append(AppendError::Stopped(error.into()));
+    let _turn = GROUPERS.acquire().await.map_err(|error| failed(error.to_string()))?;
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| {
-        Err(IntakeError::Append(AppendError::Stopped(error.to_string().into())))
-    })
+    done.unwrap_or_else(|error| Err(failed(error.to_string())))
 }
+
+/// Threads that may group large writes at a time for each core; other writes wait their turn.
+pub const GROUPERS_PER_CORE: usize = 2;
+
+static GROUPERS: LazyLock<Semaphore> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    Semaphore::new(cores * GROUPERS_PER_CORE)
+});
 
 #[cfg(test)]
 mod tests {

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use parx_compactor::{ClockBook, SegmentStore};
 use parx_log::{Catalog, Log, Sequence, Snapshot, Timestamp};
 
+use crate::spread::blocking;
 use crate::{ErrorKind, QueryError, session};
 
 /// Catalogs of the past that are kept folded.
@@ -61,8 +62,7 @@ impl Past {
         as_of: AsOf,
     ) -> Result<Arc<Snapshot>, QueryError> {
         let past = self.clone();
-        let found = tokio::task::spawn_blocking(move || past.read(&now, as_of)).await;
-        found.map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?
+        blocking(move || past.read(&now, as_of)).await
     }
 
     fn read(&self, now: &Snapshot, as_of: AsOf) -> Result<Arc<Snapshot>, QueryError> {

@@ -28,7 +28,7 @@ use parx_log::Signal;
 
 use crate::output::column;
 use crate::reader::{Reader, Reading};
-use crate::{ErrorKind, QueryError};
+use crate::spread::blocking;
 
 /// A scan of signals.
 pub(crate) struct SignalScan {
@@ -234,11 +234,8 @@ impl ExecutionPlan for SignalScan {
         let columns = (self.projection.clone(), self.schema.clone());
         let reader = Reader::new(self.reading.clone(), signals, columns, self.limit);
         let batches = stream::try_unfold(reader, |mut reader| async move {
-            let read = tokio::task::spawn_blocking(move || reader.next().map(|b| (b, reader)));
-            let done = read.await.map_err(|error| {
-                QueryError::new(ErrorKind::Internal, format!("a reading thread failed: {error}"))
-            })?;
-            let (batch, reader) = done?;
+            let read = blocking(move || reader.next().map(|batch| (batch, reader)));
+            let (batch, reader) = read.await?;
             Ok(batch.map(|batch| (batch, reader)))
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches)))

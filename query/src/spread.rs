@@ -3,9 +3,11 @@
 //!
 //! Whoever drops the stream ends the work; it looks up between two blocks of rows.
 
-use std::sync::{Arc, Weak};
+use std::fmt;
+use std::sync::{Arc, LazyLock, Weak};
 
 use futures::{Stream, StreamExt, stream};
+use tokio::sync::Semaphore;
 
 use crate::{ErrorKind, QueryError};
 
@@ -69,13 +71,25 @@ where
     })
 }
 
+/// Threads that may read at a time for each core, of all queries together: enough that some can
+/// wait for the disk, and no more, for each keeps memory of its own. Others wait their turn, which
+/// comes after a block of rows.
+pub const READERS_PER_CORE: usize = 2;
+
+static READERS: LazyLock<Semaphore> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    Semaphore::new(cores * READERS_PER_CORE)
+});
+
 /// Does `work` on a thread that may block.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, QueryError> + Send + 'static,
 ) -> Result<T, QueryError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
+    let failed = |error: &dyn fmt::Display| {
         QueryError::new(ErrorKind::Internal, format!("a reading thread failed: {error}"))
-    })?
+    };
+    let _turn = READERS.acquire().await.map_err(|error| failed(&error))?;
+    tokio::task::spawn_blocking(work).await.map_err(|error| failed(&error))?
 }
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ mod signals;
 pub(crate) use signals::SignalsTable;
 
 use crate::samples::time_type;
-use crate::{ErrorKind, QueryError, session};
+use crate::spread::blocking;
+use crate::{QueryError, session};
 
 type Build = fn(&Snapshot) -> Vec<ArrayRef>;
 
@@ -196,11 +197,8 @@ impl PartitionStream for Events {
         let start = (self.log.clone(), self.schema.clone(), self.before);
         let batches = stream::try_unfold(start, |(log, schema, before)| async move {
             let reading = log.clone();
-            let read = move || reading.changes_before(before, EVENTS_CHUNK);
-            let entries = tokio::task::spawn_blocking(read)
-                .await
-                .map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?
-                .map_err(QueryError::from)?;
+            let read = move || Ok(reading.changes_before(before, EVENTS_CHUNK)?);
+            let entries = blocking(read).await?;
             let Some(oldest) = entries.last().map(|entry| entry.sequence) else {
                 return Ok(None);
             };
