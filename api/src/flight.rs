@@ -46,27 +46,16 @@ const FRAME_BYTES_MAX: u32 = 1 << 20;
 /// How long running statements may go on when the server stops.
 pub const DRAIN: Duration = Duration::from_secs(5);
 
-/// Why the door closed by itself.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The system gives no threads: end other programs.
-    #[error("the query threads could not be started: {0}")]
-    Workers(#[from] std::io::Error),
-    /// The socket failed.
-    #[error(transparent)]
-    Transport(#[from] tonic::transport::Error),
-}
-
 /// Serves until `stop`, then lets running statements go on for a while before it cuts them off.
 pub async fn serve(
     listener: TcpListener,
     engine: Engine,
-    intake: Intake,
-    accounts: Accounts,
+    (intake, accounts): (Intake, Accounts),
+    workers: Workers,
     stop: CancellationToken,
-) -> Result<(), ServeError> {
+) -> Result<(), tonic::transport::Error> {
     let kill = CancellationToken::new();
-    let service = Service::new(engine, intake, Workers::start()?, kill.clone());
+    let service = Service::new(engine, intake, workers, kill.clone());
     let service = FlightServiceServer::new(Guard::new(service, accounts))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let drained = {

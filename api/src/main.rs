@@ -11,12 +11,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Deep SQL needs deep stacks: planning walks expressions recursively.
 const STACK_BYTES: usize = 8 << 20;
 
+/// Threads that wait for the disk or reckon long, of the doors and the compactor together; each keeps
+/// some memory. Short work all of it: more waits its turn.
+const BLOCKING_THREADS_MAX: usize = 16;
+
 fn main() -> ExitCode {
     small_pages();
     let cli = parx_api::cli::Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(STACK_BYTES)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
         .build();
     match runtime {
         Ok(runtime) => {

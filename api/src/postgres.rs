@@ -58,15 +58,13 @@ struct Door {
 }
 
 /// Serves until `stop`, then lets running statements go on for a while before it cancels them.
-/// Fails only if the system gives no threads.
 pub async fn serve(
     listener: TcpListener,
     engine: Engine,
-    log: Log,
+    (log, workers): (Log, Workers),
     limits: PostgresLimits,
     stop: CancellationToken,
-) -> std::io::Result<()> {
-    let workers = Workers::start()?;
+) {
     let openings = Arc::new(Semaphore::new(limits.openings + limits.connections));
     let stops = Stops { stop: stop.clone(), kill: CancellationToken::new() };
     let door = Arc::new(Door {
@@ -109,7 +107,6 @@ pub async fn serve(
         stops.kill.cancel();
         tasks.wait().await;
     }
-    Ok(())
 }
 
 impl Door {

@@ -3,11 +3,13 @@
 //! The only file of `api` that names protocols and compactor. Tests start the same function
 //! in-process on port 0 with a clock of their own.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use parx_compactor::{Compactor, Limits, SegmentStore};
 use parx_ingest::{Intake, Sources};
 use parx_log::{Clock, Command, Log, LogOptions, OpenError, SubmitError};
@@ -23,6 +25,7 @@ use crate::config::Config;
 use crate::demo::{self, DemoOptions};
 use crate::graphql::{Doors, GraphqlContext, schema};
 use crate::http::HttpState;
+use crate::workers::Workers;
 use crate::{flight, http, postgres};
 
 /// How long doors may take to finish what they do when the server stops.
@@ -67,6 +70,9 @@ pub enum StartError {
     /// The query engine could not be set up.
     #[error("the query engine cannot start: {0}")]
     Engine(#[from] QueryError),
+    /// The system gives no threads: end other programs.
+    #[error("the query threads could not be started: {0}")]
+    Workers(std::io::Error),
     /// Correct the configuration.
     #[error("the configuration was refused: {0}")]
     Config(#[from] SubmitError),
@@ -166,6 +172,7 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
         intake.clone(),
         stop.clone(),
     );
+    let workers = Workers::start().map_err(StartError::Workers)?;
     let doors = vec![
         door("HTTP", http::serve(http_listener, state.clone())),
         door(
@@ -173,12 +180,16 @@ pub async fn start(options: StartOptions) -> Result<Running, StartError> {
             postgres::serve(
                 postgres_listener,
                 engine.clone(),
-                log.clone(),
+                (log.clone(), workers.clone()),
                 postgres::PostgresLimits::default(),
                 stop.clone(),
-            ),
+            )
+            .map(Ok::<(), Infallible>),
         ),
-        door("Flight", flight::serve(flight_listener, engine, intake, accounts, stop.clone())),
+        door(
+            "Flight",
+            flight::serve(flight_listener, engine, (intake, accounts), workers, stop.clone()),
+        ),
     ];
     state.ready.store(true, Ordering::Release);
     Ok(Running {

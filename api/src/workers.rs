@@ -8,13 +8,16 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use parx_query::arrow::array::RecordBatch;
-use parx_query::{QueryError, RowStream};
+use parx_query::{QueryError, READERS_PER_CORE, RowStream};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Batches that wait for a slow reader of one result.
 pub const BATCHES_AHEAD_MAX: usize = 2;
+/// Threads that wait for the disk, for each core: those that read (see `parx_query`), and some for
+/// what the engine itself writes away. Each keeps some memory.
+pub const BLOCKING_PER_CORE: usize = READERS_PER_CORE + 1;
 /// Stack of a worker; deep expressions are walked on it.
 pub const STACK_BYTES: usize = 8 << 20;
 
@@ -39,7 +42,9 @@ impl Drop for Owned {
 impl Workers {
     /// Starts one worker for each core.
     pub fn start() -> std::io::Result<Workers> {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let runtime = Builder::new_multi_thread()
+            .max_blocking_threads(cores * BLOCKING_PER_CORE)
             .thread_name("query")
             .thread_stack_size(STACK_BYTES)
             .enable_all()

@@ -33,8 +33,11 @@ pub(crate) const KEY_DIRECTORY: &str = "parx.directory";
 /// Metadata key of what each signal's rows are made of.
 pub(crate) const KEY_CONTENTS: &str = "parx.contents";
 
-/// Rows of a page.
+/// Rows of a page, of which all are decoded if one is wanted: few where many signals share a file.
 pub(crate) const PAGE_ROWS: usize = 8192;
+const PAGE_ROWS_SMALL: usize = 1024;
+/// Rows of a file up to which its pages are small.
+const SMALL_ROWS_MAX: u64 = 1 << 19;
 const GROUP_ROWS_MIN: u64 = 128 << 10;
 const GROUP_ROWS_MAX: u64 = 1 << 20;
 
@@ -85,6 +88,7 @@ pub(crate) fn clock_schema() -> SchemaRef {
 /// others nobody prunes by any.
 pub(crate) fn properties(schema: &Schema, rows: u64, sorted_by: &[i32]) -> WriterProperties {
     let group = (rows / 128).clamp(GROUP_ROWS_MIN, GROUP_ROWS_MAX) as usize;
+    let page = if rows <= SMALL_ROWS_MAX { PAGE_ROWS_SMALL } else { PAGE_ROWS };
     let sorting = sorted_by.iter().map(|column| SortingColumn {
         column_idx: *column,
         descending: false,
@@ -94,8 +98,8 @@ pub(crate) fn properties(schema: &Schema, rows: u64, sorted_by: &[i32]) -> Write
         .set_created_by(format!("ParX {}", env!("CARGO_PKG_VERSION")))
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(group))
-        .set_data_page_row_count_limit(PAGE_ROWS)
-        .set_write_batch_size(PAGE_ROWS / 4)
+        .set_data_page_row_count_limit(page)
+        .set_write_batch_size(page / 4)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_sorting_columns(Some(sorting.collect()))
         .set_key_value_metadata(Some(vec![KeyValue::new(
@@ -106,6 +110,11 @@ pub(crate) fn properties(schema: &Schema, rows: u64, sorted_by: &[i32]) -> Write
         let path = ColumnPath::from(field.name().as_str());
         if place < 2 {
             builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::Page);
+        }
+        // Runs of one value, of which little is left to compress: a reader of them needs no state of
+        // the compressor, which takes longer to set up than a page to read.
+        if let "quality" | "kind" | "base" | "step" | "divisor" | "tier" = field.name().as_str() {
+            builder = builder.set_column_compression(path.clone(), Compression::UNCOMPRESSED);
         }
         builder = match field.name().as_str() {
             "signal_id" | "time" | "value_int" | "sequence" | "steps" | "recorded_at"

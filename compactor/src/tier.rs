@@ -242,11 +242,7 @@ mod tests {
         );
         assert_eq!(
             told(&[one], 30_000_000, at(9) + 2),
-            [
-                (30_000_000, at(1) - 1, false),
-                (at(1), at(9) - 1, true),
-                (at(9), at(9) + 2, false)
-            ],
+            [(30_000_000, at(1) - 1, false), (at(1), at(9) - 1, true), (at(9), at(9) + 2, false)],
             "buckets that are asked for in part"
         );
         assert_eq!(
@@ -269,11 +265,7 @@ mod tests {
         );
         assert_eq!(
             told(&[kept, late], at(2) + 1, at(5) - 2),
-            [
-                (at(2) + 1, at(3) - 1, false),
-                (at(3), at(4) - 1, true),
-                (at(4), at(5) - 2, false)
-            ],
+            [(at(2) + 1, at(3) - 1, false), (at(3), at(4) - 1, true), (at(4), at(5) - 2, false)],
             "as a whole only"
         );
         let ends = Extent { from: i64::MIN, to: i64::MAX, held };

@@ -95,7 +95,8 @@ impl Log {
             ahead: Ahead { catalog, sequence, at },
         };
         let changes_since_snapshot = opened.changes_since_snapshot;
-        let writer = Writer { shared: shared.clone(), works: prepared, busy, changes_since_snapshot };
+        let writer =
+            Writer { shared: shared.clone(), works: prepared, busy, changes_since_snapshot };
         let ends = Ends(shared.clone());
         let write = move || {
             let _ends = ends;

@@ -28,8 +28,12 @@ const SNAPSHOT_EVERY_CHANGES: u64 = 1000;
 pub(crate) enum Work {
     /// A group, what of it goes to the store, and the bytes of its samples there.
     Group(Box<Draft>, Commit, u64),
-    Seal { done: oneshot::Sender<Result<Option<Sequence>, SubmitError>> },
-    Close { done: oneshot::Sender<()> },
+    Seal {
+        done: oneshot::Sender<Result<Option<Sequence>, SubmitError>>,
+    },
+    Close {
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// How much work the writer has.

@@ -47,4 +47,5 @@ pub use error::{ErrorKind, QueryError};
 pub use parse::{DEPTH_MAX, Parsed, StatementKind, parse};
 pub use past::{AsOf, CATALOGS_PAST_MAX};
 pub use session::Session;
+pub use spread::READERS_PER_CORE;
 pub use statement::{RowStream, Statement};

@@ -12,7 +12,7 @@ use super::*;
 struct Server {
     address: std::net::SocketAddr,
     stop: CancellationToken,
-    task: tokio::task::JoinHandle<std::io::Result<()>>,
+    task: tokio::task::JoinHandle<()>,
     _folder: tempfile::TempDir,
 }
 
@@ -34,7 +34,8 @@ async fn server(limits: PostgresLimits) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let task = tokio::spawn(serve(listener, engine, log, limits, stop.clone()));
+    let workers = Workers::start().unwrap();
+    let task = tokio::spawn(serve(listener, engine, (log, workers), limits, stop.clone()));
     Server { address, stop, task, _folder: folder }
 }
 
@@ -123,7 +124,7 @@ async fn nobody_is_answered_after_a_failed_login() {
         assert_eq!(only_error(&messages), ("FATAL".into(), "28P01".into()), "{user}");
     }
     server.stop.cancel();
-    server.task.await.unwrap().unwrap();
+    server.task.await.unwrap();
 }
 
 #[tokio::test]
@@ -144,7 +145,7 @@ async fn nothing_else_than_a_login_opens_the_door() {
         assert_eq!((severity.as_str(), &code[..3]), ("FATAL", "08P"), "{said:?}");
     }
     server.stop.cancel();
-    server.task.await.unwrap().unwrap();
+    server.task.await.unwrap();
 }
 
 #[tokio::test]
@@ -158,7 +159,7 @@ async fn encryption_is_refused_and_other_versions_too() {
     client.send(&frame(0, &[&131_072u32.to_be_bytes()[..], b"user\0ann\0\0"].concat())).await;
     assert_eq!(only_error(&client.rest().await), ("FATAL".into(), "0A000".into()));
     server.stop.cancel();
-    server.task.await.unwrap().unwrap();
+    server.task.await.unwrap();
 }
 
 #[tokio::test]
@@ -172,6 +173,6 @@ async fn more_sessions_than_the_limit_are_refused() {
     second.send(&startup("ann")).await;
     assert_eq!(only_error(&second.rest().await), ("FATAL".into(), "53300".into()));
     server.stop.cancel();
-    server.task.await.unwrap().unwrap();
+    server.task.await.unwrap();
     assert_eq!(only_error(&first.rest().await), ("FATAL".into(), "57P01".into()));
 }

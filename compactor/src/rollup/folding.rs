@@ -1,8 +1,8 @@
 //! One signal's rows, in the order of time and sequence, to folds of minutes, hours and days.
 //!
-//! Pure. Of several rows of one time the last counts. A tier whose buckets hold only a few rows
-//! each is left out: there the rows themselves are as quick to read, and folds would cost more room
-//! than they.
+//! Pure. Of several rows of one time the last counts. Minutes or hours that hold only a few rows
+//! each are left out: there the rows themselves are as quick to read, and folds would cost more room
+//! than they. Days are always there, so that a long history of a slow signal is quick to sum up.
 
 use std::ops::Range;
 
@@ -32,12 +32,12 @@ impl Folds {
         }
     }
 
-    /// Without the tiers whose buckets hold few rows.
+    /// Without the minutes or hours if they hold few rows.
     pub(crate) fn worthy(mut self) -> Folds {
         for tier in Tier::ALL {
             let folds = self.of(tier);
             let rows: u64 = folds.iter().map(|(_, fold)| fold.rows).sum();
-            if rows < folds.len() as u64 * BUCKET_ROWS_MIN {
+            if tier != Tier::Day && rows < folds.len() as u64 * BUCKET_ROWS_MIN {
                 folds.clear();
             }
         }

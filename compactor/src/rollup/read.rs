@@ -75,7 +75,8 @@ impl SegmentFile {
 
     fn fold_rows(&self, range: Range<u64>) -> Result<Vec<(i64, Fold)>, SegmentError> {
         let mut all = Vec::new();
-        let columns = Vec::from_iter(0..self.metadata().file_metadata().schema_descr().num_columns());
+        let columns =
+            Vec::from_iter(0..self.metadata().file_metadata().schema_descr().num_columns());
         let damaged = |what: &dyn ToString| SegmentError::damaged(self.path(), what.to_string());
         for batch in self.reader(std::slice::from_ref(&range), &columns)? {
             let batch = batch.map_err(|error| damaged(&error))?;
