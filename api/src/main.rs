@@ -11,8 +11,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Deep SQL needs deep stacks: planning walks expressions recursively.
 const STACK_BYTES: usize = 8 << 20;
 
-/// Threads that wait for the disk or reckon long, of the doors and the compactor together; each keeps
-/// some memory. Short work all of it: more waits its turn.
+/// Threads that wait for the disk or reckon long, of the doors and the compactor together; each
+/// keeps some memory. Short work all of it: more waits its turn.
 const BLOCKING_THREADS_MAX: usize = 16;
 
 fn main() -> ExitCode {

@@ -111,8 +111,8 @@ pub(crate) fn properties(schema: &Schema, rows: u64, sorted_by: &[i32]) -> Write
         if place < 2 {
             builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::Page);
         }
-        // Runs of one value, of which little is left to compress: a reader of them needs no state of
-        // the compressor, which takes longer to set up than a page to read.
+        // Runs of one value, of which little is left to compress: a reader of them needs no state
+        // of the compressor, which takes longer to set up than a page to read.
         if let "quality" | "kind" | "base" | "step" | "divisor" | "tier" = field.name().as_str() {
             builder = builder.set_column_compression(path.clone(), Compression::UNCOMPRESSED);
         }

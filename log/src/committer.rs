@@ -1,9 +1,9 @@
 //! Gathers requests into groups and puts each together: decided, merged and encoded.
 //!
-//! It is one thread, so that requests have one order. What it has put together goes to the `writer`;
-//! while that makes one group durable, the next gathers, and if it is large it is encoded already.
-//! So it decides on what the catalog will be, which is ahead of what readers see; if a group cannot
-//! be written the log ends, and nothing that was decided on it either becomes true.
+//! It is one thread, so that requests have one order. What it has put together goes to the
+//! `writer`; while that makes one group durable, the next gathers, and if it is large it is encoded
+//! already. So it decides on what the catalog will be, which is ahead of what readers see; if a
+//! group cannot be written the log ends, and nothing that was decided on it either becomes true.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ use crate::{
 pub const GROUP_ROWS_MAX: usize = 1 << 17;
 /// Groups that may wait, put together, for the one that is being written.
 pub(crate) const GROUPS_AHEAD_MAX: usize = 1;
-/// Rows from which on it pays to encode a group while another is written; a smaller one rather takes
-/// what else comes until then.
+/// Rows from which on it pays to encode a group while another is written; a smaller one rather
+/// takes what else comes until then.
 const ENCODE_AHEAD_ROWS: usize = 1 << 14;
 
 /// The thread's own state.

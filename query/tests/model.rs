@@ -1,11 +1,14 @@
 //! Any history against a model that keeps every event in a list and looks through all of it: late
 //! samples over ten years, corrections, deletions taken back or not, asked as of any entry, with
-//! compaction in between.
+//! compaction in between and after days were let go.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use parx_log::{Command, Quality, Sample, SignalDefinition, SignalId, Timestamp, Value};
+use parx_log::{
+    Command, Keep, Quality, RetentionDefinition, Sample, SignalDefinition, SignalId, Timestamp,
+    Value,
+};
 use parx_query::ErrorKind;
 use proptest::prelude::*;
 
@@ -200,6 +203,13 @@ async fn agrees(plant: &Plant, model: &Model, as_of: u64, (from, to): (i64, i64)
         let expected = format!("{} {}", history.len(), hidden.count());
         assert_eq!(plant.one(&sql).await, expected, "C1: {sql}");
     }
+    let count: usize = (1..=SIGNALS).map(|signal| model.valid(signal, as_of).len()).sum();
+    let sql = format!("SELECT count(*) FROM samples FOR SYSTEM_TIME AS OF {as_of}");
+    assert_eq!(plant.one(&sql).await, count.to_string(), "{sql}");
+}
+
+/// What was the newest sample of each signal then.
+async fn last_agree(plant: &Plant, model: &Model, as_of: u64) {
     let last = |signal| model.valid(signal, as_of).last().map_or("-".into(), |r| r.3.to_string());
     let last: Vec<String> = (1..=SIGNALS).map(last).collect();
     let sql =
@@ -207,9 +217,6 @@ async fn agrees(plant: &Plant, model: &Model, as_of: u64, (from, to): (i64, i64)
     if as_of >= u64::from(SIGNALS) {
         assert_eq!(plant.one(&sql).await, last.join("\n"), "A1: {sql}");
     }
-    let count: usize = (1..=SIGNALS).map(|signal| model.valid(signal, as_of).len()).sum();
-    let sql = format!("SELECT count(*) FROM samples FOR SYSTEM_TIME AS OF {as_of}");
-    assert_eq!(plant.one(&sql).await, count.to_string(), "{sql}");
 }
 
 /// The newest sample of each signal, once the compactor has looked it up.
@@ -242,15 +249,57 @@ proptest! {
             }
             for round in 0..2 {
                 let newest = plant.log.snapshot().sequence.0;
-                agrees(&plant, &model, newest, times).await;
-                for place in &places {
-                    agrees(&plant, &model, place.index(newest as usize + 1) as u64, times).await;
+                let then = |place: &prop::sample::Index| place.index(newest as usize + 1) as u64;
+                for as_of in places.iter().map(then).chain([newest]) {
+                    agrees(&plant, &model, as_of, times).await;
+                    last_agree(&plant, &model, as_of).await;
                 }
                 plant.compact().await;
                 last_values_agree(&plant, &model).await;
                 if round == 0 {
                     plant = plant.reopen().await;
                 }
+            }
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_history_is_told_as_of_any_entry_after_days_were_let_go(
+        steps in prop::collection::vec(step(), 1..10),
+        places in prop::collection::vec(any::<prop::sample::Index>(), 3),
+        kept in 1..2000_u32,
+        age in 0..3700_u32,
+    ) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let mut plant = Plant::new(SIGNALS).await;
+            let mut model = Model::default();
+            for step in steps {
+                plant = apply(plant, &mut model, step).await;
+            }
+            plant.compact().await;
+            plant.clock.advance(Duration::from_secs(86_400) * age);
+            let days = Some(kept);
+            let keep = Keep { raw: days, minute: days, hour: days, day: days };
+            let rule = RetentionDefinition { path: String::new(), keep };
+            plant.log.submit("ann".into(), Command::DefineRetention(rule)).await.unwrap();
+            plant.compact().await;
+            let first = i64::from(age) - i64::from(kept);
+            model.0.retain(|(_, fact)| match fact {
+                Fact::Sample { time, .. } => time.div_euclid(DAY) >= first,
+                Fact::Deleted { .. } | Fact::Restored { .. } => true,
+            });
+            for _ in 0..2 {
+                let newest = plant.log.snapshot().sequence.0;
+                let then = |place: &prop::sample::Index| place.index(newest as usize + 1) as u64;
+                for as_of in places.iter().map(then).chain([newest]) {
+                    agrees(&plant, &model, as_of, (0, 4000 * DAY)).await;
+                }
+                plant = plant.reopen().await;
             }
         });
     }

@@ -1,8 +1,9 @@
 //! One signal's rows, in the order of time and sequence, to folds of minutes, hours and days.
 //!
 //! Pure. Of several rows of one time the last counts. Minutes or hours that hold only a few rows
-//! each are left out: there the rows themselves are as quick to read, and folds would cost more room
-//! than they. Days are always there, so that a long history of a slow signal is quick to sum up.
+//! each are left out: there the rows themselves are as quick to read, and folds would cost more
+//! room than they. Days are always there, so that a long history of a slow signal is quick to sum
+//! up.
 
 use std::ops::Range;
 

@@ -37,6 +37,14 @@ impl Asks {
         }
     }
 
+    /// How many of the rows of `fold` are asked about.
+    pub(crate) fn rows(self, fold: &Fold) -> u64 {
+        match self {
+            Asks::Fair => fold.fair,
+            Asks::All | Asks::Some => fold.rows,
+        }
+    }
+
     /// True if `fold` tells all of `told` about the rows asked about.
     pub(crate) fn are_told(self, told: &[Told], fold: &Fold) -> bool {
         match self {

@@ -199,9 +199,12 @@ impl GroupReader {
             Some(bucket) => bucket.marks(&starts)?,
             None => vec![0; starts.len()],
         };
+        let asks = self.asked.asks;
         for (time, (_, fold)) in marks.into_iter().zip(folds) {
-            let asks = self.asked.asks;
-            self.group(signal, time).join(fold, asks);
+            // Rows that are all left out make no group.
+            if asks.rows(fold) > 0 {
+                self.group(signal, time).join(fold, asks);
+            }
         }
         Ok(())
     }
