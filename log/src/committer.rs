@@ -103,7 +103,7 @@ impl Committer {
                     group.push(request);
                 }
                 None if rows < ENCODE_AHEAD_ROWS && !waited => {
-                    self.busy.wait();
+                    self.busy.wait(|| self.shared.stopped().is_some());
                     waited = true;
                 }
                 None => {

@@ -21,6 +21,8 @@ use crate::{Event, Sequence, SubmitError};
 
 /// How long the switch `ack_before_commit` holds a write back, as a system without fsync may.
 const HELD_BACK: Duration = Duration::from_millis(20);
+/// How often who waits for the writer looks whether it is still there.
+const LOOK_UP_EVERY: Duration = Duration::from_millis(100);
 /// Changes after which a new snapshot of the catalog is written.
 const SNAPSHOT_EVERY_CHANGES: u64 = 1000;
 
@@ -49,17 +51,17 @@ impl Busy {
         *self.works.lock() += 1;
     }
 
-    /// Waits until all work is done, or nobody is there to do it.
-    pub(crate) fn wait(&self) {
+    /// Waits until all work is done, or it is `over` with the one who does it.
+    pub(crate) fn wait(&self, over: impl Fn() -> bool) {
         let mut works = self.works.lock();
-        while *works > 0 {
-            self.done.wait(&mut works);
+        while *works > 0 && !over() {
+            self.done.wait_for(&mut works, LOOK_UP_EVERY);
         }
     }
 
-    fn end(&self, works: impl FnOnce(usize) -> usize) {
-        let mut left = self.works.lock();
-        *left = works(*left);
+    fn end(&self) {
+        let mut works = self.works.lock();
+        *works = works.saturating_sub(1);
         self.done.notify_all();
     }
 }
@@ -70,12 +72,6 @@ pub(crate) struct Writer {
     pub(crate) works: Receiver<Work>,
     pub(crate) busy: Arc<Busy>,
     pub(crate) changes_since_snapshot: u64,
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.busy.end(|_| 0);
-    }
 }
 
 impl Writer {
@@ -100,7 +96,7 @@ impl Writer {
                     return;
                 }
             }
-            self.busy.end(|works| works.saturating_sub(1));
+            self.busy.end();
         }
         self.shared.finish_watermark();
     }
