@@ -57,6 +57,9 @@ pub struct Merging {
 /// with it: late samples that trickle in must not rewrite a large file each time.
 const CLOSED_DAY_RATIO: u64 = 8;
 
+/// Rows that come from the log at a time up to which they get rollups at once.
+pub(crate) const FOLDED_ROWS_MAX: u64 = 1 << 19;
+
 /// The merge that is due at `now`, or none.
 pub fn plan_merge(manifest: &Manifest, now: Timestamp, limits: &Limits) -> Option<Merging> {
     plan_levels(manifest, limits).or_else(|| plan_closed_days(manifest, now, limits))
@@ -75,8 +78,10 @@ fn plan_closed_days(manifest: &Manifest, now: Timestamp, limits: &Limits) -> Opt
         let total: u64 = segments.iter().map(|meta| meta.bytes).sum();
         let largest = segments.iter().map(|meta| meta.bytes).max().unwrap_or_default();
         let company = (total - largest).saturating_mul(CLOSED_DAY_RATIO) >= largest;
+        // Many rows without rollups are no crumbs: whoever asks about the day reads them all.
+        let unfolded = |meta: &&Arc<SegmentMeta>| meta.level == 0 && meta.rows > FOLDED_ROWS_MAX;
         let raw = segments.iter().all(|meta| meta.level == 0);
-        let several = segments.len() >= 2 && company;
+        let several = segments.len() >= 2 && (company || segments.iter().any(unfolded));
         (several || raw) && total <= limits.segment_bytes_max
     };
     let mut segments: Vec<_> = days.into_values().find(due)?.into_iter().map(Arc::clone).collect();
@@ -186,6 +191,9 @@ mod tests {
         assert_eq!(planned_on(2, &two), Some((2, vec![10, 30])));
         let crumbs = [meta(Some(1), 1, 10, 90), meta(Some(1), 0, 30, 1)];
         assert_eq!(planned_on(2, &crumbs), None, "crumbs wait for company");
+        let rows = FOLDED_ROWS_MAX + 1;
+        let many = [crumbs[0].clone(), SegmentMeta { rows, ..crumbs[1].clone() }];
+        assert_eq!(planned_on(2, &many), Some((2, vec![10, 30])), "these have no rollups yet");
         let large = [meta(Some(1), 1, 10, 60), meta(Some(1), 0, 30, 60)];
         assert_eq!(planned_on(2, &large), None, "not beyond the largest size");
         assert_eq!(planned_on(2, &two[..1]), None, "one file is one file");

@@ -17,6 +17,7 @@ use crate::contents::{self, Contents};
 use crate::file::Fresh;
 use crate::lattice::{Placed, Search};
 use crate::merge::Merge;
+use crate::plan::FOLDED_ROWS_MAX;
 use crate::read::{SegmentFile, Wanted};
 use crate::rollup::{self, FoldWriter, Folding};
 use crate::schema::{self, KEY_CONTENTS, KEY_DIRECTORY};
@@ -26,9 +27,6 @@ use crate::{SegmentError, Span, directory};
 pub const DAYS_OPEN_MAX: usize = 64;
 /// Rows that are collected before they go to the encoder.
 const BATCH_ROWS: usize = 16 << 10;
-
-/// Rows that come from the log at a time up to which they get rollups at once.
-const FOLDED_ROWS_MAX: u64 = 1 << 19;
 
 /// What a file is to be called.
 struct Name {
