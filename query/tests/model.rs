@@ -272,7 +272,8 @@ proptest! {
         steps in prop::collection::vec(step(), 1..10),
         places in prop::collection::vec(any::<prop::sample::Index>(), 3),
         kept in 1..2000_u32,
-        age in 0..3700_u32,
+        border in any::<prop::sample::Index>(),
+        goes in any::<bool>(),
     ) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
@@ -282,6 +283,13 @@ proptest! {
                 plant = apply(plant, &mut model, step).await;
             }
             plant.compact().await;
+            // So that the day of some sample is the first that is kept, or the last that goes.
+            let days = model.0.iter().filter_map(|(_, fact)| match fact {
+                Fact::Sample { time, .. } => Some(time.div_euclid(DAY) as u32),
+                Fact::Deleted { .. } | Fact::Restored { .. } => None,
+            });
+            let days = Vec::from_iter(days.chain([0]));
+            let age = days[border.index(days.len())] + kept + u32::from(goes);
             plant.clock.advance(Duration::from_secs(86_400) * age);
             let days = Some(kept);
             let keep = Keep { raw: days, minute: days, hour: days, day: days };
